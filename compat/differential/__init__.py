@@ -1,0 +1,203 @@
+"""One function, two libraries: does the engine agree with real JAX?
+
+    report = check(minigrad_fn, jax_fn, *arrays)
+    report.raise_on_mismatch()
+
+Real JAX is asked once, for everything: one jitted program gives the value, the jvp of every
+operand, the vjp and the second derivatives, so that a check costs one compilation. The engine
+must then reach the same numbers by every road it has:
+
+    value   dtypes, shapes, weak types; weakly typed operands too
+    jvp     all operands together, each alone, and `linearize`
+    vjp     the same, transposed
+    second  jvp of vjp, vjp of jvp, vjp of vjp: one Hessian-vector product
+    vmap    each operand alone and all at once, values and vjps, against a loop over the batch
+    jit     value and vjp
+    tape    backward, and double backward
+
+How close is close: see `agreement.py`.
+"""
+
+from __future__ import annotations
+
+import os
+import traceback
+from collections.abc import Callable, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from compat.differential.agreement import difference, is_inexact, widened
+from compat.differential.oracle import Oracle
+from compat.differential.roads import CHECKS, Case, Claim, as_arrays
+from minigrad import core
+
+ULPS = {"value": 16, "first": 64, "second": 256}  # a derivative is a longer computation
+BATCH = 5  # unlike the dimensions that rows use, so that a misplaced batch axis shows
+
+
+# ------------------------------------------------------------------ the report
+
+
+@dataclass
+class Mismatch:
+    check: str
+    where: str
+    problem: str
+
+    def __str__(self) -> str:
+        indented = self.problem.replace("\n", "\n      ")
+        return f"  {self.check} [{self.where}]: {indented}"
+
+
+@dataclass
+class Report:
+    """What was compared, and where the two sides differ."""
+
+    name: str
+    compared: int = 0
+    mismatches: list[Mismatch] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        return not self.mismatches
+
+    def raise_on_mismatch(self) -> None:
+        if not self.ok:
+            raise AssertionError(str(self))
+
+    def __str__(self) -> str:
+        if self.ok:
+            return f"{self.name}: {self.compared} comparisons agree"
+        head = f"{self.name}: {len(self.mismatches)} of {self.compared} comparisons differ"
+        return "\n".join([head, *map(str, self.mismatches)])
+
+
+# ------------------------------------------------------------------ running the checks
+
+
+def check(fn: Callable, jax_fn: Callable, *args, checks: Sequence[str] = tuple(CHECKS),
+          order: int = 2, examples: Sequence[Sequence] | None = None, name: str = "") -> Report:
+    """Compare `fn` over the engine's Tensors with `jax_fn` over JAX's arrays at `args`.
+
+    args: NumPy arrays or scalars. checks: names of CHECKS. order: 0 compares values only, 1 first
+    derivatives too, 2 second ones. examples: further arguments of the same shapes, the batch of
+    vmap; without them `args` is shrunk step by step. Where JAX raises, the engine must raise the
+    same class.
+    """
+    arrays = [np.asarray(a) for a in args]
+    batch = [[np.asarray(a) for a in example] for example in examples or []]
+    while len(batch) + 1 < BATCH:
+        batch.append([shrunk(a, len(batch) + 1) for a in arrays])
+    wide = any(a.dtype.name in ("int64", "uint64", "float64", "complex128") for a in arrays)
+    operands = ", ".join(map(spell, arrays))
+    report = Report(name or f"{getattr(fn, '__name__', 'function')}({operands})")
+    case = Case(fn, Oracle(jax_fn, arrays, order, wide), [arrays, *batch])
+    with engine_x64(wide):
+        if "value" in checks and not check_types(case, report):
+            return report
+        for check_name in checks:
+            for claim in CHECKS[check_name](case):
+                compare(case, check_name, claim, report)
+    return report
+
+
+def check_types(case: Case, report: Report) -> bool:
+    """Weak types, and errors: where JAX refuses the operands there is nothing more to compare."""
+    report.compared += 1
+    refused = raised(lambda: case.oracle.outputs)
+    if refused is not None:
+        ours = raised(lambda: case.flat(*case.args))
+        if not same_class(ours, refused):
+            report.mismatches.append(Mismatch("value", "error", f"raised {ours!r}\n"
+                                              f"expected {refused!r}"))
+        return False
+    count = len(case.oracle.args)
+    for weak in [[], *[[i] for i in range(count) if count > 1], list(range(count))]:
+        report.compared += 1
+        try:
+            boxes = [core.make_box(core.Tensor, x.value, core.make_spec(
+                x.aval.update(weak_type=i in weak))) for i, x in enumerate(case.args)]
+            ours = [core.aval_of(out).weak_type for out in case.flat(*boxes)]
+        except Exception as error:
+            ours = short_traceback(error)
+        expected = case.oracle.weak_types(weak)
+        if ours != expected:
+            report.mismatches.append(Mismatch(
+                "value", f"weak types, weak operands {weak}", f"{ours}, expected {expected}"))
+    return True
+
+
+def compare(case: Case, check_name: str, claim: Claim, report: Report) -> None:
+    report.compared += 1
+    order = {"value": "value", "second": "second"}.get(claim.result, "first")
+    expected = case.oracle.results[claim.result]
+    if isinstance(expected, Exception):
+        ours = raised(claim.leaves)
+        if not same_class(ours, expected):
+            problem = f"raised {ours!r}\nexpected {expected!r}"
+            report.mismatches.append(Mismatch(check_name, claim.where, problem))
+        return
+    try:
+        ours = as_arrays(claim.leaves())
+    except Exception as error:
+        report.mismatches.append(Mismatch(check_name, claim.where, short_traceback(error)))
+        return
+    expected = claim.expected() if claim.expected else claim.pick(expected)
+    if len(ours) != len(expected):
+        problem = f"{len(ours)} results, expected {len(expected)}"
+        report.mismatches.append(Mismatch(check_name, claim.where, problem))
+        return
+    for k, (a, b) in enumerate(zip(ours, expected)):
+        def truth(k=k):
+            leaves = None if claim.expected else case.oracle.truth.get(claim.result)
+            return claim.pick(leaves)[k] if isinstance(leaves, list) else None
+
+        problem = difference(a, b, ULPS[order], truth=truth)
+        if problem:
+            where = claim.where if len(ours) == 1 else f"{claim.where}, result {k}"
+            report.mismatches.append(Mismatch(check_name, where, problem))
+
+
+def same_class(ours: Exception | None, expected: Exception) -> bool:
+    """Our classes carry JAX's names; an internal error of JAX's may be any subclass of a builtin."""
+    return type(ours).__name__ == type(expected).__name__ \
+        or isinstance(ours, (TypeError, ValueError)) and isinstance(expected, type(ours))
+
+
+def raised(function: Callable) -> Exception | None:
+    try:
+        function()
+    except Exception as error:
+        return error
+    return None
+
+
+def short_traceback(error: Exception) -> str:
+    """The error and the last lines of the engine it came through."""
+    frames = traceback.extract_tb(error.__traceback__)[-4:]
+    places = [f"{os.path.relpath(f.filename)}:{f.lineno} in {f.name}" for f in frames]
+    return "\n".join([f"raised {type(error).__name__}: {error}", *places])
+
+
+@contextmanager
+def engine_x64(wide: bool):
+    before = core.config.x64
+    core.config.set("x64", wide)
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    finally:
+        core.config.set("x64", before)
+
+
+def shrunk(array: np.ndarray, step: int) -> np.ndarray:
+    """Another example near by: definite matrices stay definite, indices stay in range."""
+    if is_inexact(array.dtype):
+        return (widened(array) * (1 - step / 16)).astype(array.dtype)
+    return np.roll(array, step) if array.shape else array
+
+
+def spell(array: np.ndarray) -> str:
+    return repr(core.make_aval(array.shape, array.dtype))

@@ -1,0 +1,23 @@
+"""minigrad: PyTorch's tape and JAX's transforms over one table of primitives."""
+
+from minigrad.errors import check_not_shadowed
+
+check_not_shadowed()
+
+import importlib  # noqa: E402
+import pkgutil  # noqa: E402
+
+from minigrad import core, ops  # noqa: E402
+
+for module in pkgutil.iter_modules(ops.__path__):
+    importlib.import_module(f"minigrad.ops.{module.name}")
+
+from minigrad.batch import vmap  # noqa: E402
+from minigrad.core import Tensor  # noqa: E402
+from minigrad.derive import backward_source  # noqa: E402
+from minigrad.eager import op  # noqa: E402
+from minigrad.forward import jvp, linearize  # noqa: E402
+from minigrad.jit import jit, make_jaxpr  # noqa: E402
+from minigrad.reverse import grad, hessian, jacfwd, jacrev, value_and_grad, vjp  # noqa: E402
+from minigrad.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
+from minigrad.ops.calls import checkpoint, custom_jvp, custom_vjp  # noqa: E402

@@ -1,0 +1,170 @@
+"""`op`: how a face's function runs at once when nothing is traced.
+
+A decorated function is written over primitives. Its first call on given specs derives an entry
+(forward and backward source, see `derive.py`); later calls find it by one look-up on
+`(mode, specs, static arguments)`. Modes of traced levels are never in that table, so the look-up
+is also the check for transforms: inside one, the function is simply called and stages primitives.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad import core, tape
+from minigrad.core import (
+    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, make_aval,
+    make_box, make_spec,
+)
+
+scalar_specs: dict[type, dict[type, Spec]] = {}  # class -> Python type -> spec
+
+
+def specs_of_scalars(cls: type) -> dict[type, Spec]:
+    """Specs of Python scalars as operands of a face: weak, of the face's default dtypes."""
+    specs = scalar_specs.setdefault(cls, {})
+    if not specs:
+        for kind in PYTHON_SCALARS:
+            dtype = cls.scalar_dtype(kind)
+            spec = Spec()
+            spec.aval, spec.requires_grad, spec.concrete = make_aval((), dtype, True), False, "python"
+            spec.shape, spec.dtype = (), dtype
+            specs[kind] = spec
+    return specs
+
+
+@caches_to_clear.append
+def refresh_scalar_specs() -> None:
+    for cls, specs in scalar_specs.items():
+        specs.clear()
+        specs_of_scalars(cls)
+
+
+class Op:
+    """The table of one decorated function: (mode, specs, statics) -> what to run."""
+
+    def __init__(self, fn: Callable, cls: type, name: str, tensors: Sequence[str], view: bool):
+        self.fn, self.cls, self.name, self.view = fn, cls, name, view
+        self.cache: dict = {}
+        parameters = inspect.signature(fn).parameters
+        self.tensors = tuple(tensors) or tuple(
+            p.name for p in parameters.values()
+            if p.kind is p.POSITIONAL_OR_KEYWORD and p.default is p.empty)
+        self.statics = tuple(n for n in parameters if n not in self.tensors)
+        self.keyword_only = tuple(p.name for p in parameters.values() if p.kind is p.KEYWORD_ONLY)
+        caches_to_clear.append(self.cache.clear)
+
+    def call(self, tensors: Sequence, statics: Sequence):
+        named = dict(zip(self.tensors, tensors)) | dict(zip(self.statics, statics))
+        return self.fn(**named)
+
+    def slow(self, tensors: tuple, statics: tuple):
+        """First call on these specs, a Python scalar or array among the operands, or a traced
+        level."""
+        mode = get_mode()
+        statics = tuple(hashable(s) for s in statics)
+        if mode.trace is not EVAL:
+            return self.inline(mode, tensors, statics)
+        scalars = specs_of_scalars(self.cls)
+        operands = [a if isinstance(a, Tensor) or a is None or type(a) in scalars
+                    else box(a, self.cls) for a in tensors]
+        specs = [None if a is None else scalars[type(a)] if type(a) in scalars else a.spec
+                 for a in operands]
+        key = (mode, *specs, *statics)
+        run = self.cache.get(key)
+        if run is None:
+            run = self.make_run(mode, operands, specs, statics)
+            tape.remember(self.cache, key, run)
+        return run(*operands)
+
+    def make_run(self, mode, operands, specs, statics) -> Callable:
+        present = [i for i, s in enumerate(specs) if s is not None]
+
+        def fn(*given):
+            full: list = [None] * len(specs)
+            for i, a in zip(present, given):
+                full[i] = a
+            return self.call(full, statics)
+
+        boxes = [a for a in operands if isinstance(a, Tensor)]
+        replay = functools.partial(self.replay, statics) if self.view else None
+        run = tape.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls, boxes,
+                            view=replay)
+        if len(present) == len(specs):
+            return run
+        return lambda *args: run(*[a for a in args if a is not None])
+
+    def replay(self, statics, base: Tensor) -> Tensor:
+        """The view again, of another base of the same shape."""
+        return self.wrapper(base, **dict(zip(self.statics, statics)))
+
+    def inline(self, mode, tensors, statics):
+        operands = [core.get_mode().trace.lift(a) if isinstance(a, Tensor) else a for a in tensors]
+        out = self.call(operands, statics)
+        if isinstance(out, Tensor):
+            if type(out) is not self.cls:
+                out = make_box(self.cls, out.value, out.spec, out.node)
+            if self.view:
+                from minigrad.views import register_view
+
+                register_view(out, operands[0], functools.partial(self.replay, statics))
+        return out
+
+
+def hashable(x) -> Any:
+    return tuple(map(hashable, x)) if isinstance(x, list) else x
+
+
+def op(fn: Callable | None = None, *, cls: type = Tensor, name: str | None = None,
+       tensors: Sequence[str] = (), scalars: Sequence[str] = (), view: bool = False) -> Callable:
+    """Make a function over primitives run from its table when called at level zero.
+
+    tensors: names of the parameters that are arrays (default: those without a default value).
+    scalars: those of them for which a Python scalar is usual, looked up without an exception.
+    view: the result shares storage with the first operand.
+    """
+    if fn is None:
+        return functools.partial(op, cls=cls, name=name, tensors=tensors, scalars=scalars, view=view)
+    table = Op(fn, cls, name or fn.__name__, tensors, view)
+    table.wrapper = functools.wraps(fn)(write_wrapper(table, scalars))
+    table.wrapper.op = table
+    return table.wrapper
+
+
+def write_wrapper(table: Op, scalars: Sequence[str]) -> Callable:
+    """The look-up as source, with the function's own parameter names and defaults."""
+    parameters, defaults = [], {}
+    for p in inspect.signature(table.fn).parameters.values():
+        if p.kind is p.KEYWORD_ONLY and "*" not in parameters:
+            parameters.append("*")
+        if p.default is not p.empty:
+            defaults[f"default_{p.name}"] = p.default
+            parameters.append(f"{p.name}=default_{p.name}")
+        else:
+            parameters.append(p.name)
+    optional = {n for n in table.tensors if f"default_{n}" in defaults}
+
+    def spec(n: str) -> str:
+        if n in optional:
+            return f"None if {n} is None else {n}.spec"
+        return f"SPECS[{n}.__class__] if {n}.__class__ in SPECS else {n}.spec" \
+            if n in scalars else f"{n}.spec"
+
+    key = ", ".join(["mode()", *(f"({spec(n)})" if " " in spec(n) else spec(n)
+                                 for n in table.tensors), *table.statics])
+    tensors, statics = (
+        f"({', '.join(ns)}{',' * (len(ns) == 1)})" for ns in (table.tensors, table.statics))
+    text = (f"def wrapper({', '.join(parameters)}):\n"
+            f"    try:\n        run = cache[{key},]\n"
+            f"    except (KeyError, AttributeError, TypeError):\n"
+            f"        return slow({tensors}, {statics})\n"
+            f"    return run({', '.join(table.tensors)})\n")
+    namespace = {"cache": table.cache, "slow": table.slow, "mode": get_mode,
+                 "SPECS": specs_of_scalars(table.cls), **defaults}
+    exec(compile(text, f"<minigrad op {table.name}>", "exec"), namespace)
+    return namespace["wrapper"]
+
+
+_ = aval_of, make_spec

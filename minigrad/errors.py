@@ -1,0 +1,113 @@
+"""Error messages: each names the user's file and line, the value, and the remedy."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import sys
+
+OWN_PACKAGES = tuple(
+    os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) + os.sep
+    for name in ("minigrad", "compat", "kernels"))
+
+
+def user_frame():
+    """The innermost frame outside this project: the line the user wrote."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        if not name.startswith(OWN_PACKAGES) and not name.startswith("<minigrad"):
+            return frame
+        frame = frame.f_back
+    return None
+
+
+def user_line() -> str:
+    frame = user_frame()
+    if frame is None:
+        return "<unknown>"
+    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+
+
+def at_user_line(error: Exception) -> Exception:
+    """Add the user's line to an error of a shape or dtype rule."""
+    if sys.version_info >= (3, 11) and not getattr(error, "__notes__", None):
+        error.add_note(f"At {user_line()}")
+    return error
+
+
+# JAX's classes, by its names. They are what users catch.
+
+
+class JAXTypeError(TypeError):
+    pass
+
+
+class ConcretizationTypeError(JAXTypeError):
+    """A traced value was used where a concrete one is needed."""
+
+
+class TracerBoolConversionError(ConcretizationTypeError):
+    pass
+
+
+class TracerIntegerConversionError(JAXTypeError):
+    pass
+
+
+class TracerArrayConversionError(JAXTypeError):
+    pass
+
+
+class UnexpectedTracerError(JAXTypeError):
+    """A traced value outlived the function it belongs to."""
+
+
+def concretization_error(tracer) -> Exception:
+    if not tracer.trace.alive:
+        return leaked_tracer_error(tracer)
+    return ConcretizationTypeError(
+        f"Abstract tracer value encountered where concrete value is expected: traced array with "
+        f"shape {tracer.aval} in a function transformed by {tracer.trace.origin}, "
+        f"at {user_line()}.\nA traced value has a shape and a dtype but no numbers: compute with "
+        "array functions, mark the argument static, or move this use out of the transformed "
+        "function.")
+
+
+def leaked_tracer_error(tracer) -> Exception:
+    trace = tracer.trace
+    name = getattr(trace, "name", None)
+    function = f" {name}" if name else ""
+    return UnexpectedTracerError(
+        f"Encountered an unexpected tracer. A function{function} transformed by {trace.origin} had "
+        "a side effect, allowing for a reference to an intermediate value with type "
+        f"{tracer.aval} wrapped in a {type(tracer).__name__} to escape the scope of the "
+        f"transformation. It was used at {user_line()}. To catch the leak earlier, return the "
+        "value from the function instead of storing it elsewhere.")
+
+
+def no_rule(primitive, kind: str) -> Exception:
+    return NotImplementedError(f"{kind.capitalize()} rule for '{primitive}' not implemented")
+
+
+def check_not_shadowed() -> None:
+    """Raise ImportError if the `kernels` or `compat` that import finds is not minigrad's own.
+
+    Both names are common, and a published package `kernels` exists: installed beside an editable
+    install of minigrad it comes first, and importing it fails far from the cause.
+    """
+    home = os.path.dirname(os.path.dirname(os.path.realpath(__file__)))
+    for name in ("kernels", "compat"):
+        spec = importlib.util.find_spec(name)
+        if spec is None:
+            continue  # Python's own ModuleNotFoundError says all there is to say
+        places = list(spec.submodule_search_locations or [spec.origin or "an unknown place"])
+        if os.path.join(home, name) not in [os.path.realpath(place) for place in places]:
+            raise ImportError(
+                f"minigrad needs its own package {name!r}, but `import {name}` finds a foreign "
+                f"one:\n    {places[0]}\n"
+                f"Uninstall that package from this environment, or give minigrad's folder "
+                f"precedence:\n    PYTHONPATH={home}",
+                name=name,
+                path=places[0],
+            )

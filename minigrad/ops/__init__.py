@@ -1,0 +1,1 @@
+"""The table of primitives, a subject a file (imported by `minigrad/__init__.py`)."""

@@ -1,0 +1,459 @@
+"""Calls: jit, checkpoint, custom_jvp and custom_vjp are primitives with a program inside."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Sequence
+
+from minigrad.batch import batch_flat, batch_jaxpr
+from minigrad.core import (
+    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, is_linear, level, owns, using,
+)
+from minigrad.derive import array_function
+from minigrad.forward import (
+    JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_flat, jvp_jaxpr,
+)
+from minigrad.ops.bodies import (
+    as_dims, close_over, invert, merge, partial_eval_jaxpr, pick, split_list, transpose_jaxpr,
+)
+from minigrad.ops.families import broadcast_batch, instantiate, move_axis
+from minigrad.program import Jaxpr, eval_jaxpr, stage
+from minigrad.reverse import backward_pass
+from minigrad.tree import tree_flatten, tree_unflatten
+
+# ------------------------------------------------------------------ jit and checkpoint
+
+
+def call_jvp(p: Primitive):
+    def jvp(primals, tangents, *, jaxpr, **params):
+        nonzero = [t is not None for t in tangents]
+        body, nz_out = jvp_jaxpr(jaxpr, nonzero)
+        body, captured = close_over(body)
+        out = p(*captured, *primals, *pick(tangents, nonzero), jaxpr=body, **params)
+        outs, d_outs = split_list(out, len(nz_out))
+        found = iter(d_outs)
+        return outs, [next(found) if nz else None for nz in nz_out]
+
+    return jvp
+
+
+def call_batch(p: Primitive):
+    def batch(size, args, dims, *, jaxpr, **params):
+        body, flags = batch_jaxpr(jaxpr, size, dims)
+        body, captured = close_over(body)
+        args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+        return p(*captured, *args, jaxpr=body, **params), as_dims(flags)
+
+    return batch
+
+
+def call_transpose(p: Primitive):
+    def transpose(cts, args, *, jaxpr, **params):
+        linear = [is_linear(a) for a in args]
+        nonzero = [c is not None for c in cts]
+        back, captured = close_over(transpose_jaxpr(jaxpr, linear, nonzero))
+        grads = p(*captured, *pick(args, invert(linear)), *pick(cts, nonzero), jaxpr=back, **params)
+        return merge(linear, grads, [None] * linear.count(False))
+
+    return transpose
+
+
+def call_abstract(*avals, jaxpr, **_):
+    return list(jaxpr.out_avals)
+
+
+def call_impl(*args, jaxpr, **_):
+    return array_function(jaxpr)(*args)
+
+
+def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
+    """Run what is known in one call now; stage the rest as another, fed with its residuals."""
+    unknown = [trace.is_own(a) for a in args]
+    known, staged, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
+    known, captured = close_over(known)
+    n_out = flags.count(False)
+    out = jit_p(*captured, *pick(args, invert(unknown)), jaxpr=known, **params) \
+        if known.outvars else []
+    outs_known, residuals = split_list(out, n_out)
+    outs = trace.write(jit_p, [*residuals, *pick(args, unknown)],
+                       {"jaxpr": staged, **params}) if any(flags) else []
+    return merge(flags, outs, outs_known)
+
+
+jit_p = Primitive("jit", call_impl, call_abstract, multiple_results=True,
+                  partial_eval=jit_partial_eval)
+jit_p.jvp, jit_p.batch, jit_p.transpose = call_jvp(jit_p), call_batch(jit_p), call_transpose(jit_p)
+
+
+def checkpoint_partial_eval(trace: LinearTrace, args, *, jaxpr, policy, **params):
+    """Compute the known outputs and forget how; the staged half starts again from the inputs."""
+    unknown = [trace.is_own(a) for a in args]
+    known, _, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
+    n_out = flags.count(False)
+    known = known.replace(outvars=known.outvars[:n_out])
+    known, captured = close_over(known)
+    outs_known = checkpoint_p(*captured, *pick(args, invert(unknown)), jaxpr=known, policy=policy,
+                              **params) if n_out else []
+    body = jaxpr.replace(outvars=pick(jaxpr.outvars, flags))
+    outs = trace.write(checkpoint_p, args, {"jaxpr": body, "policy": policy,
+                                            **params, "differentiated": True})
+    return merge(flags, outs, outs_known)
+
+
+def checkpoint_transpose(cts, args, *, jaxpr, **params):
+    """Recompute, then run backwards: one call that holds both."""
+    linear = [is_linear(a) for a in args]
+    nonzero = [c is not None for c in cts]
+
+    def recompute(*values):
+        res, given = values[:linear.count(False)], iter(values[linear.count(False):])
+        full = merge(linear, [None] * sum(linear), res)
+        found = backward_pass(jaxpr, linear, full, [next(given) if nz else None for nz in nonzero])
+        return [instantiate(g, Linear(a)) for g, a in zip(found, pick(jaxpr.in_avals, linear))]
+
+    avals = [aval_of(a) for a in pick(args, invert(linear))] + [
+        a.strong for a in pick(jaxpr.out_avals, nonzero)]
+    back, captured = close_over(stage(recompute, avals, name="checkpoint"))
+    grads = checkpoint_p(*captured, *pick(args, invert(linear)), *pick(cts, nonzero), jaxpr=back,
+                         **params)
+    return merge(linear, grads, [None] * linear.count(False))
+
+
+checkpoint_p = Primitive("remat2", call_impl, call_abstract, multiple_results=True,
+                         partial_eval=checkpoint_partial_eval, transpose=checkpoint_transpose)
+checkpoint_p.jvp, checkpoint_p.batch = call_jvp(checkpoint_p), call_batch(checkpoint_p)
+
+
+def checkpoint(fun: Callable, *, prevent_cse: bool = True, policy=None, static_argnums=()):
+    """`fun`, but its backward recomputes from the inputs instead of saving. Source: jax.checkpoint."""
+    fixed = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
+
+    @functools.wraps(fun)
+    def wrapped(*args, **kwargs):
+        dynamic = [a for i, a in enumerate(args) if i not in fixed]
+        leaves, tree = tree_flatten((dynamic, kwargs))
+        leaves = [box(x) for x in leaves]
+
+        def flat(*xs):
+            given, inner_kwargs = tree_unflatten(tree, xs)
+            given = iter(given)
+            full = [a if i in fixed else next(given) for i, a in enumerate(args)]
+            out_leaves, wrapped.out_tree = tree_flatten(fun(*full, **inner_kwargs))
+            return [box(x) for x in out_leaves]
+
+        program = stage(flat, [aval_of(x) for x in leaves], [type(x) for x in leaves],
+                        getattr(fun, "__name__", "checkpoint"))
+        out_tree = wrapped.out_tree
+        body, captured = close_over(program)
+        outs = checkpoint_p(*captured, *leaves, jaxpr=body, prevent_cse=prevent_cse,
+                            differentiated=False, policy=policy)
+        return tree_unflatten(out_tree, outs)
+
+    return wrapped
+
+
+# ------------------------------------------------------------------ custom_jvp
+
+
+def custom_jvp_rule(primals, tangents, *, jvp_jaxpr_fun, num_consts=0, **_):
+    tangents = [instantiate(t, p) for t, p in zip(tangents, primals)]
+    return jvp_jaxpr_fun(primals[num_consts:], tangents[num_consts:])
+
+
+def custom_jvp_batch(size, args, dims, *, call_jaxpr, jvp_jaxpr_fun, num_consts, **params):
+    body, flags = batch_jaxpr(call_jaxpr, size, dims, True)
+    body, captured = close_over(body)
+    args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+    own_dims = [None if d is None else 0 for d in dims[num_consts:]]
+
+    def batched_rule(primals, tangents):
+        n = len(call_jaxpr.outvars)
+
+        def rule(*values):
+            outs, d_outs = jvp_jaxpr_fun(values[:len(own_dims)], values[len(own_dims):])
+            return [*outs, *d_outs]
+
+        values = [*primals[len(captured):], *tangents[len(captured):]]
+        outs, dims_out = batch_flat(rule, size, values, own_dims * 2, size.name)
+        outs = [broadcast_batch(o, d, size) for o, d in zip(outs, dims_out)]
+        return outs[:n], outs[n:]
+
+    batched_rule.__name__ = jvp_jaxpr_fun.__name__
+    out = custom_jvp_call_p(*captured, *args, call_jaxpr=body, jvp_jaxpr_fun=batched_rule,
+                            num_consts=num_consts, **params)
+    return out, as_dims(flags)
+
+
+custom_jvp_call_p = Primitive(
+    "custom_jvp_call", lambda *args, call_jaxpr, **_: array_function(call_jaxpr)(*args),
+    lambda *avals, call_jaxpr, **_: list(call_jaxpr.out_avals), custom_jvp_rule,
+    batch=custom_jvp_batch, multiple_results=True)
+
+
+class custom_jvp:
+    """A function with its own forward derivative, given by `defjvp` or `defjvps`.
+
+    Source: jax.custom_jvp. `nondiff_argnums` are static.
+    """
+
+    def __init__(self, fun: Callable, nondiff_argnums: Sequence[int] = ()):
+        functools.update_wrapper(self, fun)
+        self.fun, self.nondiff_argnums = fun, tuple(nondiff_argnums)
+        self.jvp: Callable | None = None
+
+    def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
+        self.jvp = jvp
+        return jvp
+
+    def defjvps(self, *jvps: Callable | None) -> None:
+        from minigrad.core import table
+
+        def jvp(primals, tangents):
+            out = self(*primals)
+            parts = [rule(t, out, *primals) for rule, t in zip(jvps, tangents) if rule]
+            total = functools.reduce(lambda a, b: table["add_any"](box(a), box(b)), parts)
+            return out, total
+
+        self.defjvp(jvp)
+
+    def __call__(self, *args):
+        if self.jvp is None:
+            raise AttributeError(f"No JVP defined for custom_jvp function {self.__name__} using "
+                                 "defjvp.")
+        dynamic, call, nondiff = split_static(self.fun, self.nondiff_argnums, args)
+        leaves, tree = tree_flatten(tuple(dynamic))
+        leaves = [box(x) for x in leaves]
+        flat, out = flat_call(call, tree)
+
+        def rule(primals, tangents):
+            outs, d_outs = self.jvp(*nondiff, tree_unflatten(tree, primals),
+                                    tree_unflatten(tree, tangents))
+            out_leaves, out["tree"] = tree_flatten(outs)
+            return [box(x) for x in out_leaves], [box(x) for x in tree_flatten(d_outs)[0]]
+
+        rule.__name__ = getattr(self.jvp, "__name__", "<unnamed function>")
+        mode = get_mode()
+        trace = mode.trace
+        if trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves)):
+            return call(*dynamic)
+        if isinstance(trace, JVPTrace):
+            outs = run_rule_at(trace, leaves, rule)
+            if outs is not None:
+                return tree_unflatten(out["tree"], outs)
+        program, captured = close_over(stage(flat, [aval_of(x) for x in leaves],
+                                             [type(x) for x in leaves], self.__name__))
+        outs = custom_jvp_call_p(
+            *captured, *leaves, call_jaxpr=program, jvp_jaxpr_fun=rule,
+            num_consts=len(captured), symbolic_zeros=False, name=self.__name__)
+        return tree_unflatten(out["tree"], outs)
+
+
+def run_rule_at(trace: JVPTrace, leaves: list, rule: Callable):
+    """At a jvp level the rule itself is the interpretation: no program is needed."""
+    values = [x.value if owns(trace, x) else x for x in leaves]
+    primals, tangents = trace.split(values)
+    if all(t is None for t in tangents):
+        return None
+    with using(trace.outer):
+        outs, d_outs = rule(primals, [box(instantiate(t, p)) for t, p in zip(tangents, primals)])
+    return [box(JVPTracer(trace, o, d), type(o)) for o, d in zip(outs, d_outs)]
+
+
+def split_static(fun: Callable, fixed: Sequence[int], args: Sequence):
+    """(dynamic arguments, the function of them, the static arguments)."""
+    dynamic = [a for i, a in enumerate(args) if i not in fixed]
+    nondiff = [args[i] for i in fixed]
+
+    def call(*given):
+        given = iter(given)
+        return fun(*[a if i in fixed else next(given) for i, a in enumerate(args)])
+
+    return dynamic, call, nondiff
+
+
+def flat_call(call: Callable, tree):
+    out: dict = {}
+
+    def flat(*xs):
+        leaves, out["tree"] = tree_flatten(call(*tree_unflatten(tree, xs)))
+        return [box(x) for x in leaves]
+
+    return flat, out
+
+
+# ------------------------------------------------------------------ custom_vjp
+
+
+def custom_vjp_rule(primals, tangents, *, call_jaxpr, fwd_jaxpr_thunk, bwd, num_consts, **_):
+    """Run the user's forward, and stage a linear equation that only its transpose can run."""
+    outs, res = fwd_jaxpr_thunk(primals[num_consts:])
+    own = tangents[num_consts:]
+    tangents = [instantiate(t, p) for t, p in zip(own, primals[num_consts:])]
+    d_outs = custom_lin_p(*res, *tangents, num_res=len(res), bwd=bwd, symbolic_zeros=False,
+                          in_zeros=[t is None for t in own],
+                          out_avals=tuple(aval_of(o).strong for o in outs))
+    return outs, d_outs
+
+
+def custom_lin_impl(*args, **_):
+    raise TypeError("can't apply forward-mode differentiation (jvp) to a custom_vjp function.")
+
+
+def custom_lin_transpose(cts, args, *, num_res, bwd, out_avals, **_):
+    res = args[:num_res]
+    cts = [instantiate(c, Linear(a)) for c, a in zip(cts, out_avals)]
+    return [None] * num_res + list(bwd(res, cts))
+
+
+def custom_lin_batch(size, args, dims, *, num_res, bwd, out_avals, **params):
+    res_dims = [None if d is None else 0 for d in dims[:num_res]]
+
+    def batched_bwd(res, cts):
+        def flat(*values):
+            return list(bwd(values[:num_res], values[num_res:]))
+
+        outs, found = batch_flat(flat, size, [*res, *cts], res_dims + [0] * len(cts), size.name)
+        return [broadcast_batch(o, d, size) for o, d in zip(outs, found)]
+
+    args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+    args = args[:num_res] + [broadcast_batch(a, None if d is None else 0, size)
+                             for a, d in zip(args[num_res:], dims[num_res:])]
+    wide = tuple(a.update(shape=(int(size), *a.shape)) for a in out_avals)
+    out = custom_lin_p(*args, num_res=num_res, bwd=batched_bwd, out_avals=wide, **params)
+    return out, [0] * len(out)
+
+
+custom_lin_p = Primitive("custom_lin", custom_lin_impl,
+                         lambda *avals, out_avals, **_: list(out_avals),
+                         transpose=custom_lin_transpose, batch=custom_lin_batch,
+                         multiple_results=True)
+
+
+def custom_vjp_batch(size, args, dims, *, call_jaxpr, fwd_jaxpr_thunk, bwd, num_consts, **params):
+    body, flags = batch_jaxpr(call_jaxpr, size, dims, True)
+    body, captured = close_over(body)
+    args = [a if d is None else move_axis(a, d, 0) for a, d in zip(args, dims)]
+    own_dims = [None if d is None else 0 for d in dims[num_consts:]]
+    res_dims: list = []
+
+    def batched_fwd(primals):
+        counts = {}
+
+        def flat(*values):
+            outs, res = fwd_jaxpr_thunk(values)
+            counts["outs"] = len(outs)
+            return [*outs, *res]
+
+        values, found = batch_flat(flat, size, primals, own_dims, size.name)
+        n = counts["outs"]
+        res_dims[:] = found[n:]
+        return [broadcast_batch(o, d, size) for o, d in zip(values[:n], found)], values[n:]
+
+    def batched_bwd(res, cts):
+        n = len(res)
+
+        def flat(*values):
+            return list(bwd(values[:n], values[n:]))
+
+        grads, found = batch_flat(flat, size, [*res, *cts], res_dims + [0] * len(cts), size.name)
+        summed = []
+        for g, d, own in zip(grads, found, own_dims):
+            g = broadcast_batch(g, d, size)
+            summed.append(g if own is not None else sum_batch(g))
+        return summed
+
+    batched_fwd.__name__, batched_bwd.__name__ = fwd_jaxpr_thunk.__name__, bwd.__name__
+    out = custom_vjp_call_p(*captured, *args, call_jaxpr=body, fwd_jaxpr_thunk=batched_fwd,
+                            bwd=batched_bwd, num_consts=num_consts, **params)
+    return out, as_dims(flags)
+
+
+def sum_batch(g):
+    """An operand that all positions shared gets the sum of their cotangents."""
+    from minigrad.core import table
+
+    return table["reduce_sum"](g, axes=(0,))
+
+
+custom_vjp_call_p = Primitive(
+    "custom_vjp_call", lambda *args, call_jaxpr, **_: array_function(call_jaxpr)(*args),
+    lambda *avals, call_jaxpr, **_: list(call_jaxpr.out_avals), custom_vjp_rule,
+    batch=custom_vjp_batch, multiple_results=True)
+
+
+class custom_vjp:
+    """A function with its own reverse derivative, given by `defvjp(fwd, bwd)`.
+
+    Source: jax.custom_vjp. Forward mode through it raises TypeError, as in JAX.
+    """
+
+    def __init__(self, fun: Callable, nondiff_argnums: Sequence[int] = ()):
+        functools.update_wrapper(self, fun)
+        self.fun, self.nondiff_argnums = fun, tuple(nondiff_argnums)
+        self.fwd: Callable | None = None
+        self.bwd: Callable | None = None
+
+    def defvjp(self, fwd: Callable, bwd: Callable, symbolic_zeros: bool = False,
+               optimize_remat: bool = False) -> None:
+        self.fwd, self.bwd = fwd, bwd
+
+    def __call__(self, *args):
+        if self.fwd is None:
+            raise AttributeError(f"No VJP defined for custom_vjp function {self.__name__} using "
+                                 "defvjp.")
+        dynamic, call, nondiff = split_static(self.fun, self.nondiff_argnums, args)
+        leaves, tree = tree_flatten(tuple(dynamic))
+        leaves = [box(x) for x in leaves]
+        flat, out = flat_call(call, tree)
+        fixed, trees = self.nondiff_argnums, {}
+
+        def fwd(primals):
+            given = iter(tree_unflatten(tree, primals))
+            outs, res = self.fwd(*[a if i in fixed else next(given) for i, a in enumerate(args)])
+            out_leaves, out["tree"] = tree_flatten(outs)
+            res_leaves, trees["res"] = tree_flatten(res)
+            return [box(x) for x in out_leaves], [box(x) for x in res_leaves]
+
+        def bwd(res, cts):
+            grads = self.bwd(*nondiff, tree_unflatten(trees["res"], res),
+                             tree_unflatten(out["tree"], [box(c) for c in cts]))
+            return flatten_cotangents(grads, dynamic, leaves, self.__name__)
+
+        fwd.__name__, bwd.__name__ = (getattr(f, "__name__", "<unnamed function>")
+                                      for f in (self.fwd, self.bwd))
+        mode = get_mode()
+        trace = mode.trace
+        if trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves)):
+            return call(*dynamic)
+        if isinstance(trace, JVPTrace):
+            outs = run_rule_at(trace, leaves, lambda ps, ts: custom_vjp_rule(
+                ps, ts, call_jaxpr=None, fwd_jaxpr_thunk=fwd, bwd=bwd, num_consts=0))
+            if outs is not None:
+                return tree_unflatten(out["tree"], outs)
+        program, captured = close_over(stage(flat, [aval_of(x) for x in leaves],
+                                             [type(x) for x in leaves], self.__name__))
+        outs = custom_vjp_call_p(
+            *captured, *leaves, call_jaxpr=program, fwd_jaxpr_thunk=fwd, bwd=bwd,
+            num_consts=len(captured), symbolic_zeros=False, name=self.__name__)
+        return tree_unflatten(out["tree"], outs)
+
+
+def flatten_cotangents(grads, dynamic: Sequence, leaves: Sequence, name: str) -> list:
+    """The user's bwd gives a tuple, an argument each; None stands for zeros."""
+    if not isinstance(grads, (tuple, list)) or len(grads) != len(dynamic):
+        raise TypeError(
+            f"Custom VJP bwd rule {name} must produce a tuple with one entry for each argument of "
+            f"the function ({len(dynamic)}), but got {grads!r}.")
+    flat, position = [], 0
+    for argument, grad in zip(dynamic, grads):
+        count = len(tree_flatten(argument)[0])
+        own = tree_flatten(grad)[0] if grad is not None else []
+        for k in range(count):
+            leaf = leaves[position + k]
+            zero = not own or not is_differentiable(aval_of(leaf))
+            flat.append(None if zero else box(own[k]))
+        position += count
+    return flat
+
+
+_ = Jaxpr, eval_jaxpr, jvp_flat, level, Tensor

@@ -1,0 +1,109 @@
+"""Reductions: the axes in `axes` are folded into one number each.
+
+>>> import minigrad
+>>> print(minigrad.backward_source("reduce_sum", "f32[3,4]", axes=(0,)))
+def reduce_sum_backward(g, saved):
+    return broadcast_in_dim(g, shape=(3, 4), broadcast_dimensions=(1,))
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from kernels import reference
+from minigrad.core import aval_of, make_aval
+from minigrad.forward import jvp_flat
+from minigrad.ops.axes import without
+from minigrad.ops.elementwise import div, eq, mul
+from minigrad.ops.families import dtype_kind, full, reduction
+from minigrad.ops.selection import convert
+from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, slice_in_dim, squeeze
+
+
+def reduce_sum_transpose(ct, x, *, axes, out_sharding):
+    kept = without(range(len(x.shape)), axes)
+    return broadcast_in_dim(ct, shape=x.shape, broadcast_dimensions=kept)
+
+
+reduce_sum = reduction("reduce_sum", reference.reduce_sum, transpose=reduce_sum_transpose,
+                       accepts="fciu", defaults={"out_sharding": None})
+
+
+def shared_among_winners(t, out, x, *, axes, **_):
+    """The derivative of a maximum or minimum goes to the elements that reach it, in equal parts."""
+    kept_dims = tuple(1 if i in axes else n for i, n in enumerate(aval_of(x).shape))
+    winners = convert(eq(x, reshape(out, new_sizes=kept_dims)), aval_of(t).dtype)
+    return div(reduce_sum(mul(t, winners), axes=axes), reduce_sum(winners, axes=axes))
+
+
+reduce_max = reduction("reduce_max", reference.reduce_max, jvp=(shared_among_winners,))
+reduce_min = reduction("reduce_min", reference.reduce_min, jvp=(shared_among_winners,))
+
+
+def product_tree(x, axes):
+    """The product as a tree of halves, multiplied pairwise: a derivative that divides by no
+    element, and so stays right where one is zero. (d/dx of x*y*z at x=0 is y*z, not out/x.)"""
+    shape = aval_of(x).shape
+    kept = without(range(len(shape)), axes)
+    order = (*axes, *kept)
+    sizes = tuple(shape[i] for i in kept)
+    x = reshape(x, new_sizes=(math.prod(shape[i] for i in axes), *sizes),
+                dimensions=None if order == tuple(range(len(shape))) else order)
+    while (n := aval_of(x).shape[0]) > 1:
+        half = (n + 1) // 2
+        left, right = slice_in_dim(x, 0, half), slice_in_dim(x, half, None)
+        if n % 2:
+            right = pad(right, 1.0, padding_config=((0, 1, 0), *[(0, 0, 0)] * len(sizes)))
+        x = mul(left, right)
+    return squeeze(x, dimensions=(0,)) if n else full(sizes, 1, aval_of(x).dtype)
+
+
+def reduce_prod_jvp(primals, tangents, *, axes, **_):
+    (out,), (tangent,) = jvp_flat(lambda x: [product_tree(x, axes)], primals, tangents)
+    return out, tangent
+
+
+reduce_prod = reduction("reduce_prod", reference.reduce_prod, accepts="fciu")
+reduce_prod.jvp = reduce_prod_jvp
+
+# ------------------------------------------------------------------ bits and positions
+
+
+def logical(name: str, impl):
+    """A reduction of bits. Its result has a type of its own, whatever the operand's."""
+    p = reduction(name, impl)
+    shaped = p.abstract
+
+    def abstract(x, **params):
+        if dtype_kind(x.dtype) not in "iub":
+            raise TypeError("logical reduction requires operand dtype bool or int, got "
+                            f"{x.dtype.name}.")
+        return shaped(x, **params).strong
+
+    p.abstract = abstract
+    return p
+
+
+reduce_and = logical("reduce_and", reference.reduce_and)
+reduce_or = logical("reduce_or", reference.reduce_or)
+reduce_xor = logical("reduce_xor", reference.reduce_xor)
+
+
+def arg_abstract(x, *, axes, index_dtype):
+    (axis,) = axes
+    if not 0 <= axis < len(x.shape):
+        raise ValueError(f"Invalid axis {axis} for operand shape {x.shape}")
+    if x.shape[axis] < 1:
+        raise ValueError("argmin and argmax require non-empty reduced dimension. "
+                         f"operand.shape={x.shape} {axis=}")
+    if np.dtype(index_dtype).kind not in "iu":
+        raise TypeError("index_dtype must be an integer type, but got "
+                        f"{np.dtype(index_dtype).name}")
+    return make_aval(without(x.shape, axes), index_dtype)
+
+
+argmax = reduction("argmax", reference.argmax, jvp=(None,))
+argmin = reduction("argmin", reference.argmin, jvp=(None,))
+argmax.abstract = argmin.abstract = arg_abstract

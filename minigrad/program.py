@@ -1,0 +1,354 @@
+"""Programs: staged equations over typed variables, printed as JAX prints them.
+
+`StageTrace` is the level that writes them down: every primitive applied while it is current becomes
+an equation, also on constants, so a program shows all that the function does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from minigrad import errors
+from minigrad.core import (
+    Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, make_box, make_spec,
+    owns, to_array,
+)
+
+
+class Var:
+    """A typed variable; it gets its letter when the program is printed."""
+
+    __slots__ = ("aval", "__weakref__")
+
+    def __init__(self, aval: Aval):
+        self.aval = aval
+
+
+class Literal:
+    """A scalar constant written into the equation."""
+
+    __slots__ = ("value", "aval")
+
+    def __init__(self, value, aval: Aval):
+        self.value, self.aval = value, aval
+
+
+Atom = Var | Literal
+
+
+class Eqn:
+    """`outvars = primitive[params] invars`, and the user's line that asked for it."""
+
+    __slots__ = ("primitive", "invars", "outvars", "params", "source")
+
+    def __init__(self, primitive: Primitive, invars: Sequence[Atom], outvars: Sequence[Var],
+                 params: dict, source: str | None = None):
+        self.primitive, self.invars, self.outvars = primitive, list(invars), list(outvars)
+        self.params, self.source = params, source
+
+    def replace(self, invars=None, outvars=None, params=None) -> Eqn:
+        return Eqn(self.primitive, self.invars if invars is None else invars,
+                   self.outvars if outvars is None else outvars,
+                   self.params if params is None else params, self.source)
+
+
+class Jaxpr:
+    """A program. `consts` are the values of `constvars`, captured while it was staged."""
+
+    __slots__ = ("constvars", "invars", "outvars", "eqns", "consts", "cache", "__weakref__")
+
+    def __init__(self, constvars, invars, outvars, eqns, consts=()):
+        self.constvars, self.invars, self.outvars = list(constvars), list(invars), list(outvars)
+        self.eqns, self.consts = list(eqns), list(consts)
+        self.cache: dict = {}  # what has been made of this program: its jvp, its source ...
+
+    in_avals = property(lambda self: [v.aval for v in self.invars])
+    out_avals = property(lambda self: [v.aval for v in self.outvars])
+    jaxpr = property(lambda self: self)  # JAX tells closed programs from open ones; here all close
+
+    def replace(self, **changes) -> Jaxpr:
+        parts = dict(constvars=self.constvars, invars=self.invars, outvars=self.outvars,
+                     eqns=self.eqns, consts=self.consts)
+        return Jaxpr(**(parts | changes))
+
+    def __str__(self) -> str:
+        from minigrad.printer import pretty
+
+        return pretty(self)
+
+    __repr__ = __str__
+
+
+# ------------------------------------------------------------------ staging
+
+
+class StageTracer(Tracer):
+    __slots__ = ("var",)
+
+    def __init__(self, trace: StageTrace, var: Var):
+        self.trace, self.var, self.aval = trace, var, var.aval
+
+
+class StageTrace(Trace):
+    """Writes equations down instead of running them."""
+
+    origin = "jit"
+
+    def __init__(self, name: str = "<unnamed function>"):
+        self.name = name
+        self.eqns: list[Eqn] = []
+        self.invars: list[Var] = []
+        self.captured: dict[int, tuple[Var, Any]] = {}  # id of a constant -> variable, constant
+
+    def new_input(self, aval: Aval) -> StageTracer:
+        var = Var(aval)
+        self.invars.append(var)
+        return StageTracer(self, var)
+
+    def process(self, primitive, args, params):
+        invars = [self.atom(a) for a in args]
+        try:
+            avals = primitive.abstract(*[v.aval for v in invars], **params)
+        except (TypeError, ValueError) as error:
+            raise errors.at_user_line(error)
+        outvars = [Var(a) for a in (avals if primitive.multiple_results else [avals])]
+        self.eqns.append(Eqn(primitive, invars, outvars, params, errors.user_line()))
+        outs = [StageTracer(self, v) for v in outvars]
+        return outs if primitive.multiple_results else outs[0]
+
+    def atom(self, x) -> Atom:
+        if type(x) is StageTracer and x.trace is self:
+            return x.var
+        aval = aval_of(x)
+        seen_below = isinstance(x, Tensor) and (not x.spec.concrete or x.spec.requires_grad)
+        if not aval.shape and not seen_below and not hasattr(aval.dtype, "is_extended"):
+            value = to_array(x)
+            return Literal(np.asarray(value, aval.dtype)[()], aval)
+        return self.capture(x, aval)
+
+    def capture(self, x, aval: Aval) -> Var:
+        key = id(x.value) if isinstance(x, Tensor) else id(x)
+        if key not in self.captured:
+            self.captured[key] = Var(aval), x
+        return self.captured[key][0]
+
+    def program(self, outs: Sequence) -> Jaxpr:
+        """Close the program over `outs`, Tensors of this level or constants."""
+        outvars = [self.atom(out.value if isinstance(out, Tensor) and owns(self, out) else out)
+                   for out in outs]
+        pairs = list(self.captured.values())
+        return Jaxpr([v for v, _ in pairs], self.invars, outvars, self.eqns, [c for _, c in pairs])
+
+
+def stage(fn: Callable, avals: Sequence[Aval], classes: Sequence[type] | type = Tensor,
+          name: str | None = None, trace: StageTrace | None = None) -> Jaxpr:
+    """The program of `fn`, a function of flat Tensors that returns a flat list."""
+    trace = trace or StageTrace(name or getattr(fn, "__name__", "<unnamed function>"))
+    if isinstance(classes, type):
+        classes = [classes] * len(avals)
+    with level(trace, grad=get_mode().grad):
+        args = [make_box(cls, trace.new_input(a), make_spec(a, False, False))
+                for a, cls in zip(avals, classes, strict=True)]
+        return trace.program(fn(*args))
+
+
+# ------------------------------------------------------------------ running a program
+
+
+def eval_jaxpr(jaxpr: Jaxpr, *args) -> list:
+    """Apply each equation at the current level, as if the function were called again."""
+    env: dict[Var, Any] = dict(zip(jaxpr.constvars, jaxpr.consts))
+    env.update(zip(jaxpr.invars, args, strict=True))
+
+    def read(atom: Atom):
+        return env[atom] if type(atom) is Var else literal_operand(atom)
+
+    for eqn in jaxpr.eqns:
+        outs = eqn.primitive(*map(read, eqn.invars), **eqn.params)
+        env.update(zip(eqn.outvars, outs if eqn.primitive.multiple_results else [outs]))
+    return [read(v) for v in jaxpr.outvars]
+
+
+class LiteralOperand:
+    """A literal applied again: keeps its weak type on the way through a level."""
+
+    __slots__ = ("value", "aval")
+
+    def __init__(self, value, aval):
+        self.value, self.aval = value, aval
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.value, dtype)
+
+
+def literal_operand(literal: Literal):
+    return LiteralOperand(literal.value, literal.aval)
+
+
+def jaxpr_as_fun(jaxpr: Jaxpr) -> Callable[..., list]:
+    return lambda *args: eval_jaxpr(jaxpr, *args)
+
+
+def subprograms(params: dict) -> list[tuple[str, Any]]:
+    """The programs among an equation's parameters (the bodies of scan, cond, jit ...)."""
+    found = []
+    for key, value in params.items():
+        for item in value if isinstance(value, tuple) else (value,):
+            if isinstance(item, Jaxpr):
+                found.append((key, item))
+    return found
+
+
+# ------------------------------------------------------------------ checking
+
+
+def check_jaxpr(jaxpr: Jaxpr) -> None:
+    """Raise a TypeError unless every variable is bound before use, once, with the right type."""
+    bound = set(jaxpr.constvars) | set(jaxpr.invars)
+    for eqn in jaxpr.eqns:
+        for atom in eqn.invars:
+            if type(atom) is Var and atom not in bound:
+                raise TypeError(f"variable of type {atom.aval} used before it is bound, "
+                                f"in an equation of {eqn.primitive}")
+        avals = eqn.primitive.abstract(*[a.aval for a in eqn.invars], **eqn.params)
+        expected = avals if eqn.primitive.multiple_results else [avals]
+        for var, aval in zip(eqn.outvars, expected, strict=True):
+            if var.aval.strong is not aval.strong:
+                raise TypeError(f"{eqn.primitive} gives {aval}, but its variable is {var.aval}")
+            if var in bound:
+                raise TypeError(f"variable of type {var.aval} is bound twice")
+            bound.add(var)
+        for _, inner in subprograms(eqn.params):
+            check_jaxpr(inner)
+    for atom in jaxpr.outvars:
+        if type(atom) is Var and atom not in bound:
+            raise TypeError(f"output of type {atom.aval} is never bound")
+
+
+# ------------------------------------------------------------------ making programs smaller
+
+
+def dead_code(jaxpr: Jaxpr, keep: Callable[[Eqn], bool] = lambda eqn: False) -> Jaxpr:
+    """Drop equations that no output needs."""
+    needed = {v for v in jaxpr.outvars if type(v) is Var}
+    kept = []
+    for eqn in reversed(jaxpr.eqns):
+        if keep(eqn) or eqn.primitive.__dict__.get("effect") or needed & set(eqn.outvars):
+            kept.append(eqn)
+            needed.update(v for v in eqn.invars if type(v) is Var)
+    consts = [(v, c) for v, c in zip(jaxpr.constvars, jaxpr.consts) if v in needed]
+    return jaxpr.replace(eqns=kept[::-1], constvars=[v for v, _ in consts],
+                         consts=[c for _, c in consts])
+
+
+def simplify(jaxpr: Jaxpr) -> Jaxpr:
+    """Common subexpressions, the algebra of `rewrites`, then dead code."""
+    known: dict = {}
+    same: dict[Var, Atom] = {}
+    made_by: dict[Var, Eqn] = {}
+    eqns = []
+    for eqn in jaxpr.eqns:
+        eqn = eqn.replace(invars=[same.get(a, a) if type(a) is Var else a for a in eqn.invars])
+        for rewrite in rewrites.get(eqn.primitive.name, ()):
+            eqn = rewrite(eqn, made_by)
+            if not isinstance(eqn, Eqn):
+                break
+        if not isinstance(eqn, Eqn):  # the rewrite found an atom that already holds the value
+            atom, var = eqn
+            same[var] = atom
+            continue
+        key = equation_key(eqn)
+        if key in known:
+            same.update(zip(eqn.outvars, known[key]))
+            continue
+        if key is not None:
+            known[key] = eqn.outvars
+        made_by.update((v, eqn) for v in eqn.outvars)
+        eqns.append(eqn)
+    outvars = [same.get(v, v) if type(v) is Var else v for v in jaxpr.outvars]
+    return dead_code(jaxpr.replace(eqns=eqns, outvars=outvars))
+
+
+def equation_key(eqn: Eqn):
+    if eqn.primitive.__dict__.get("effect"):
+        return None
+    atoms = tuple(a if type(a) is Var else (a.value.tobytes(), a.aval) for a in eqn.invars)
+    try:
+        key = eqn.primitive, atoms, tuple(sorted(eqn.params.items()))
+        hash(key)
+    except TypeError:
+        return None
+    return key
+
+
+def is_literal(atom: Atom, value) -> bool:
+    return type(atom) is Literal and bool(np.all(atom.value == value))
+
+
+def drop_unit(eqn: Eqn, made_by, unit, positions):
+    """x * 1, x + 0: the other operand, if it has the shape and type of the result."""
+    (out,) = eqn.outvars
+    for i in positions:
+        other = eqn.invars[1 - i]
+        if is_literal(eqn.invars[i], unit) and other.aval.strong is out.aval.strong \
+                and type(other) is Var:
+            return other, out
+    return eqn
+
+
+def drop_identity(eqn: Eqn, made_by):
+    """convert to the dtype it has, reshape to the shape it has, sum over no axes."""
+    (x,), (out,) = eqn.invars[:1], eqn.outvars
+    return (x, out) if x.aval.strong is out.aval.strong and type(x) is Var else eqn
+
+
+def sum_of_ones_is_reshape(eqn: Eqn, made_by):
+    """A sum over axes of size one moves no number."""
+    from minigrad.core import table
+
+    x, axes = eqn.invars[0], eqn.params["axes"]
+    if axes and all(x.aval.shape[a] == 1 for a in axes):
+        params = {"new_sizes": eqn.outvars[0].aval.shape, "dimensions": None, "sharding": None}
+        return reshape_of_reshape(Eqn(table["reshape"], [x], eqn.outvars, params), made_by)
+    return eqn
+
+
+def reshape_of_reshape(eqn: Eqn, made_by):
+    inner = made_by.get(eqn.invars[0]) if type(eqn.invars[0]) is Var else None
+    if inner is not None and inner.primitive.name == "reshape":
+        eqn = eqn.replace(invars=inner.invars)
+        return drop_identity(eqn, made_by)
+    return eqn
+
+
+def transpose_of_transpose(eqn: Eqn, made_by):
+    inner = made_by.get(eqn.invars[0]) if type(eqn.invars[0]) is Var else None
+    outer = eqn.params["permutation"]
+    if inner is not None and inner.primitive.name == "transpose":
+        order = tuple(inner.params["permutation"][i] for i in outer)
+        eqn = eqn.replace(invars=inner.invars, params={"permutation": order})
+        outer = order
+    if outer == tuple(range(len(outer))) and type(eqn.invars[0]) is Var:
+        return eqn.invars[0], eqn.outvars[0]
+    return eqn
+
+
+rewrites: dict[str, tuple] = {
+    "mul": (lambda eqn, made: drop_unit(eqn, made, 1, (0, 1)),),
+    "add": (lambda eqn, made: drop_unit(eqn, made, 0, (0, 1)),),
+    "add_any": (lambda eqn, made: drop_unit(eqn, made, 0, (0, 1)),),
+    "sub": (lambda eqn, made: drop_unit(eqn, made, 0, (1,)),),
+    "div": (lambda eqn, made: drop_unit(eqn, made, 1, (1,)),),
+    "convert_element_type": (drop_identity,),
+    "broadcast_in_dim": (drop_identity,),
+    "reshape": (drop_identity, reshape_of_reshape),
+    "reduce_sum": (drop_identity, sum_of_ones_is_reshape),
+    "transpose": (transpose_of_transpose,),
+}
+
+
+def flat_boxes(values, cls: type = Tensor) -> list:
+    return [box(v, cls) for v in values]

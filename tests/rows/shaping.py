@@ -1,0 +1,116 @@
+"""Rows for `minigrad/ops/shaping.py` and `minigrad/ops/joining.py`."""
+
+import numpy as np
+from jax import lax
+
+from tests.rows.row import Row
+
+ROWS = [
+    # broadcast_in_dim
+    Row("broadcast_in_dim", ("f32[3]",), {"shape": (2, 3), "broadcast_dimensions": (1,)}),
+    Row("broadcast_in_dim", ("f64[3,1]",), {"shape": (3, 2, 4), "broadcast_dimensions": (0, 2)},
+        note="an axis of size one is stretched"),
+    Row("broadcast_in_dim", ("f32[1,1]",), {"shape": (1, 3), "broadcast_dimensions": (0, 1)}),
+    Row("broadcast_in_dim", ("f16[]",), {"shape": (2, 0), "broadcast_dimensions": ()}),
+    Row("broadcast_in_dim", ("bf16[]",), {"shape": (), "broadcast_dimensions": ()}),
+    Row("broadcast_in_dim", ("c64[2,3]",), {"shape": (2, 4, 3), "broadcast_dimensions": (0, 2)}),
+    Row("broadcast_in_dim", ("bool[3]",), {"shape": (3, 2), "broadcast_dimensions": (0,)}),
+    # reshape
+    Row("reshape", ("f32[2,3,4]",), {"new_sizes": (4, 6)}),
+    Row("reshape", ("f64[2,3]",), {"new_sizes": (3, 2), "dimensions": (1, 0)}),
+    Row("reshape", ("f32[2,3,4]",), {"new_sizes": (12, 2), "dimensions": (2, 0, 1)}),
+    Row("reshape", ("f32[]",), {"new_sizes": (1, 1)}),
+    Row("reshape", ("bf16[1]",), {"new_sizes": ()}),
+    Row("reshape", ("c64[0,3]",), {"new_sizes": (5, 0)}),
+    Row("reshape", ("i32[6]",), {"new_sizes": (2, 3)}),
+    # transpose
+    Row("transpose", ("f32[2,3,4]",), {"permutation": (2, 0, 1)}),
+    Row("transpose", ("f64[2,3,4,1]",), {"permutation": (1, 3, 0, 2)}),
+    Row("transpose", ("f32[]",), {"permutation": ()}),
+    Row("transpose", ("c64[0,3]",), {"permutation": (1, 0)}),
+    Row("transpose", ("bool[2,3]",), {"permutation": (1, 0)}),
+    # squeeze
+    Row("squeeze", ("f32[1,3,1]",), {"dimensions": (0, 2)}),
+    Row("squeeze", ("f64[2,1,0]",), {"dimensions": (1,)}),
+    Row("squeeze", ("bf16[1]",), {"dimensions": (0,)}),
+    Row("squeeze", ("u8[3,1]",), {"dimensions": (1,)}),
+    # tile
+    Row("tile", ("f32[2,3]",), {"reps": (2, 1)}),
+    Row("tile", ("f64[2,1,3]",), {"reps": (1, 3, 2)}),
+    Row("tile", ("f32[]",), {"reps": ()}),
+    Row("tile", ("i32[2]",), {"reps": (0,)}),
+    # slice
+    Row("slice", ("f32[5,4]",), {"start_indices": (1, 0), "limit_indices": (4, 2)}),
+    Row("slice", ("f64[7]",), {"start_indices": (1,), "limit_indices": (6,), "strides": (3,)},
+        note="the stride stops short of the limit"),
+    Row("slice", ("f32[6,3]",),
+        {"start_indices": (0, 1), "limit_indices": (6, 1), "strides": (2, 2)}, note="empty"),
+    Row("slice", ("c64[4]",), {"start_indices": (0,), "limit_indices": (4,), "strides": (4,)}),
+    Row("slice", ("f32[]",), {"start_indices": (), "limit_indices": ()}),
+    Row("slice", ("bf16[3,4]",), {"start_indices": (0, 1), "limit_indices": (3, 4),
+                                  "strides": (1, 2)}),
+    Row("slice", ("i8[5]",), {"start_indices": (2,), "limit_indices": (5,)}),
+    # pad
+    Row("pad", ("f32[3]", "f32[]"), {"padding_config": ((1, 2, 0),)}),
+    Row("pad", ("f32[4,3]", "f32[]"), {"padding_config": ((0, 1, 2), (2, -1, 1))},
+        note="interior, and a negative high"),
+    Row("pad", ("f64[5]", "f64[]"), {"padding_config": ((-2, 3, 1),)},
+        note="a negative low that cuts into the interior padding"),
+    Row("pad", ("f64[5]", "f64[]"), {"padding_config": ((-3, -1, 1),)}),
+    Row("pad", ("f32[0,2]", "f32[]"), {"padding_config": ((1, 1, 3), (0, 0, 0))}),
+    Row("pad", ("f32[]", "f32[]"), {"padding_config": ()}),
+    Row("pad", ("bf16[2]", "bf16[]"), {"padding_config": ((1, 1, 1),)}),
+    Row("pad", ("c64[2]", "c64[]"), {"padding_config": ((0, 1, 1),)}),
+    Row("pad", ("i32[2]", "i32[]"), {"padding_config": ((0, 1, 1),)}),
+    # rev
+    Row("rev", ("f32[2,3]",), {"dimensions": (1,)}),
+    Row("rev", ("f64[2,3,4]",), {"dimensions": (0, 2)}),
+    Row("rev", ("c64[3]",), {"dimensions": ()}),
+    Row("rev", ("bool[4]",), {"dimensions": (0,)}),
+    # concatenate
+    Row("concatenate", ("f32[2,3]", "f32[2,1]", "f32[2,0]"), {"dimension": 1}),
+    Row("concatenate", ("f64[2,3]", "f64[1,3]"), {"dimension": 0}),
+    Row("concatenate", ("bf16[3]",), {"dimension": 0}),
+    Row("concatenate", ("c64[1,2,2]", "c64[1,2,3]"), {"dimension": 2}),
+    Row("concatenate", ("i32[2]", "i32[1]"), {"dimension": 0}),
+    # split
+    Row("split", ("f32[6,2]",), {"sizes": (1, 3, 2), "axis": 0}),
+    Row("split", ("f64[2,3]",), {"sizes": (0, 3), "axis": 1}),
+    Row("split", ("c64[4]",), {"sizes": (4,), "axis": 0}),
+    Row("split", ("u8[4]",), {"sizes": (2, 2), "axis": 0}),
+    # stack, unstack
+    Row("stack", ("f32[2,3]", "f32[2,3]"), {"axis": 1}),
+    Row("stack", ("f64[]", "f64[]", "f64[]"), {"axis": 0}),
+    Row("stack", ("bf16[2]",), {"axis": 1}),
+    Row("stack", ("bool[0]", "bool[0]"), {"axis": 0}),
+    Row("unstack", ("f32[2,3]",), {"axis": 1}),
+    Row("unstack", ("f64[3]",), {"axis": 0}),
+    Row("unstack", ("c64[2,0,2]",), {"axis": 0}),
+    Row("unstack", ("i32[2,3,2]",), {"axis": 1}),
+    # iota, empty
+    Row("iota", (), {"dtype": np.dtype("f4"), "shape": (3,), "dimension": 0}),
+    Row("iota", (), {"dtype": np.dtype("i4"), "shape": (2, 3), "dimension": 1}),
+    Row("iota", (), {"dtype": np.dtype("u1"), "shape": (300, 1), "dimension": 0},
+        note="wraps around"),
+    Row("iota", (), {"dtype": np.dtype("c8"), "shape": (2, 0), "dimension": 0}),
+    Row("empty", (), {"shape": (2, 3), "dtype": np.dtype("f4")},
+        jax=lambda: lax.empty((2, 3), np.float32)),
+    Row("empty", (), {"shape": (), "dtype": np.dtype("?")}, jax=lambda: lax.empty((), bool)),
+    # what JAX refuses
+    Row("broadcast_in_dim", ("f32[3]",), {"shape": (2, 4), "broadcast_dimensions": (1,)}),
+    Row("broadcast_in_dim", ("f32[3]",), {"shape": (2, 3), "broadcast_dimensions": ()}),
+    Row("reshape", ("f32[3]",), {"new_sizes": (-3,)}),
+    Row("transpose", ("f32[2,3]",), {"permutation": (0, 0)}),
+    Row("squeeze", ("f32[2,1]",), {"dimensions": (0,)}),
+    Row("slice", ("f32[3]",), {"start_indices": (1,), "limit_indices": (4,)}),
+    Row("slice", ("f32[3]",), {"start_indices": (2,), "limit_indices": (1,)}),
+    Row("pad", ("f32[3]", "f32[]"), {"padding_config": ((-2, -2, 0),)}),
+    Row("pad", ("f32[3]", "i32[]"), {"padding_config": ((0, 0, 0),)}),
+    Row("pad", ("f32[3]", "f32[1]"), {"padding_config": ((0, 0, 0),)}),
+    Row("concatenate", ("f32[2,3]", "f32[3,3]"), {"dimension": 1}),
+    Row("concatenate", ("f32[2]", "i32[3]"), {"dimension": 0}),
+    Row("split", ("f32[6]",), {"sizes": (1, 3), "axis": 0}),
+    Row("stack", ("f32[2]", "f32[3]"), {"axis": 0}),
+    Row("tile", ("f32[2]",), {"reps": (1, 2)}),
+    Row("rev", ("f32[2]",), {"dimensions": (1,)}),
+]
