@@ -16,8 +16,8 @@ from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402
 from minigrad.derive import backward_source  # noqa: E402
 from minigrad.eager import op  # noqa: E402
+from minigrad.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
 from minigrad.forward import jvp, linearize  # noqa: E402
 from minigrad.jit import jit, make_jaxpr  # noqa: E402
-from minigrad.reverse import grad, hessian, jacfwd, jacrev, value_and_grad, vjp  # noqa: E402
-from minigrad.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
 from minigrad.ops.calls import checkpoint, custom_jvp, custom_vjp  # noqa: E402
+from minigrad.reverse import grad, hessian, jacfwd, jacrev, value_and_grad, vjp  # noqa: E402

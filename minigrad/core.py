@@ -412,12 +412,12 @@ def bind(primitive: Primitive, args: tuple, params: dict):
         params = primitive.defaults | params
     operands = primitive.prepare(args, params)
     if mode.trace is EVAL:
-        return tape.apply_eager(mode, primitive, operands, params)
+        return record.apply_eager(mode, primitive, operands, params)
     trace = mode.trace
     operands = [trace.lift(a) if isinstance(a, Tensor) else a for a in operands]
     if mode.grad and any(isinstance(a, Tensor) and a.spec.requires_grad and owns(trace, a)
                          for a in operands):
-        return tape.apply_recorded(mode, primitive, operands, params)
+        return record.apply_recorded(mode, primitive, operands, params)
     return apply_plain(trace, primitive, operands, params)
 
 
@@ -451,4 +451,4 @@ def unbox(trace: Trace, a):
     return a
 
 
-from minigrad import tape  # noqa: E402  (the tape stands on these definitions)
+from minigrad import record  # noqa: E402  (recording stands on these definitions)

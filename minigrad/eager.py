@@ -13,10 +13,19 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad import core, tape
+from minigrad import core, record
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, make_aval,
-    make_box, make_spec,
+    EVAL,
+    PYTHON_SCALARS,
+    Spec,
+    Tensor,
+    aval_of,
+    box,
+    caches_to_clear,
+    get_mode,
+    make_aval,
+    make_box,
+    make_spec,
 )
 
 scalar_specs: dict[type, dict[type, Spec]] = {}  # class -> Python type -> spec
@@ -76,7 +85,7 @@ class Op:
         run = self.cache.get(key)
         if run is None:
             run = self.make_run(mode, operands, specs, statics)
-            tape.remember(self.cache, key, run)
+            record.remember(self.cache, key, run)
         return run(*operands)
 
     def make_run(self, mode, operands, specs, statics) -> Callable:
@@ -90,7 +99,7 @@ class Op:
 
         boxes = [a for a in operands if isinstance(a, Tensor)]
         replay = functools.partial(self.replay, statics) if self.view else None
-        run = tape.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls, boxes,
+        run = record.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls, boxes,
                             view=replay)
         if len(present) == len(specs):
             return run

@@ -16,7 +16,13 @@ import numpy as np
 from minigrad import errors
 from minigrad.core import Linear, Tensor, aval_of, box
 from minigrad.forward import (
-    FLOAT0, flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
+    FLOAT0,
+    flatten_fun,
+    instantiate_tangent,
+    is_differentiable,
+    jvp,
+    linearize_flat,
+    lower_aux,
 )
 from minigrad.ops.families import add_any, dtype_kind, instantiate
 from minigrad.program import Jaxpr, Literal, Var, literal_operand

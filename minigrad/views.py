@@ -13,10 +13,22 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigrad import derive, tape
+from minigrad import tape
 from minigrad.core import (
-    EVAL, NO_GRAD, Tensor, Tracer, aval_of, box, get_mode, make_box, make_spec, owns, table, using,
+    EVAL,
+    NO_GRAD,
+    Tensor,
+    Tracer,
+    aval_of,
+    box,
+    get_mode,
+    make_box,
+    make_spec,
+    owns,
+    table,
+    using,
 )
+from minigrad.runner import register_runtime
 
 
 def register_view(view: Tensor, base: Tensor, replay: Callable) -> None:
@@ -67,10 +79,10 @@ def write(tensor: Tensor, new: Tensor) -> Tensor:
     if mode.trace is EVAL:
         overwrite(target, new, recorded)
         if recorded:
-            rebase(target, root, new)
+            rebase(target, root, new, move_graph)
         return tensor
     check_writable(mode.trace, root, new)
-    rebase(target, root, new)
+    rebase(target, root, new, move_graph if recorded else move_value)
     return tensor
 
 
@@ -103,23 +115,24 @@ def check_writable(trace, root: Tensor, new: Tensor) -> None:
         "new value instead, or write to a Tensor made inside.")
 
 
-def rebase(target: Tensor, root: Tensor, new: Tensor) -> None:
+def rebase(target: Tensor, root: Tensor, new: Tensor, move: Callable) -> None:
     """Give base and views their places in the graph after a write of `new` to `target`."""
-    if target is root:
-        adopt(root, new)
-    else:
-        adopt(root, rebuilt(target, new))
+    move(root, new if target is root else rebuilt(target, new))
     for ref in list(getattr(root, "views", None) or ()):
         view = ref()
         if view is not None and view is not root:
             base, replay = view.view_of
-            fresh = replay(base)
-            adopt(view, fresh)
+            move(view, replay(base))
 
 
-def adopt(tensor: Tensor, new: Tensor) -> None:
+def move_value(tensor: Tensor, new: Tensor) -> None:
+    """On a traced level the value is the graph's; arrays have been written already."""
     if isinstance(new.value, Tracer):
         tensor.value = new.value
+
+
+def move_graph(tensor: Tensor, new: Tensor) -> None:
+    move_value(tensor, new)
     tensor.spec = make_spec(tensor.spec.aval, new.spec.requires_grad, tensor.spec.concrete)
     tensor.node = new.node
 
@@ -160,5 +173,5 @@ def detach(tensor: Tensor) -> Tensor:
                     make_spec(spec.aval, False, spec.concrete))
 
 
-derive.register_runtime(register_view=register_view)
+register_runtime(register_view=register_view)
 _ = aval_of

@@ -14,6 +14,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 
+from minigrad import core
 from tests.compositions import CONTROL, TRANSFORMS, Program, Step, Transform, engine
 
 LARGEST = 3.0
@@ -26,6 +27,8 @@ class Value:
     bound: float
     generic: bool  # no two elements are equal by construction, so that sorting has no ties
 
+
+PREDICATE = Value((), 0, False)  # stands for a boolean value, which no other step may use
 
 UNARY: dict[str, tuple[dict, Callable[[float], float]]] = {
     "sin": ({}, lambda b: min(b, 1)), "cos": ({}, lambda b: 1), "tanh": ({}, lambda b: min(b, 1)),
@@ -50,25 +53,26 @@ class Draft:
 
     def value(self, accepts: Callable[[Value], bool] = lambda v: True) -> int | None:
         """The index of a value, the newest ones preferred by the shrinker."""
-        fitting = [i for i, v in enumerate(self.values) if accepts(v)]
+        fitting = [i for i, v in enumerate(self.values) if v is not PREDICATE and accepts(v)]
         return self.choose(fitting[::-1]) if fitting else None
 
     def any(self) -> tuple[int, Value]:
-        i = self.value(lambda v: v.shape != (-1,))
+        i = self.value()
         return i, self.values[i]
 
     def add(self, op: str, operands, shape, bound: float, generic=True, params=None,
             output=None) -> bool:
-        if bound > LARGEST:
+        if op not in CONTROL and op not in core.table or bound > LARGEST:
             return False
-        used = [self.values[a] for a in operands if type(a) is int]
+        used = [self.values[a] for a in operands
+                if type(a) is int and self.values[a] is not PREDICATE]
         self.steps.append(Step(op, tuple(operands), params or {}, output))
         self.values.append(Value(tuple(shape), bound, generic and all(v.generic for v in used)))
         return True
 
     def program(self) -> Program:
         last = len(self.values) - 1
-        more = [self.value(lambda v: v.shape != (-1,))] if self.choose([False, True]) else []
+        more = [self.value()] if self.choose([False, True]) else []
         return Program(self.shapes, tuple(self.steps), (last, *more))
 
     # Each move draws one or a few steps; one that finds nothing to work on does nothing.
@@ -129,7 +133,7 @@ class Draft:
         bound = max(v.bound, self.values[j].bound)
         if self.choose([False, True]):  # chosen by the data
             self.add("gt", [i, 0.123], v.shape, 0)
-            self.values[-1] = Value((-1,), 0, False)  # no operand for other steps
+            self.values[-1] = PREDICATE
             self.add("select_n", [len(self.values) - 1, j, i], v.shape, bound, generic=False)
         else:
             mask = np.arange(math.prod(v.shape)).reshape(v.shape) % 2 == 0

@@ -47,7 +47,8 @@ def compare(program: co.Program, transforms, seed: int) -> None:
 @st.composite
 def cases(draw, kinds=tuple(co.TRANSFORMS), largest: int = 4):
     program = draw(drawing.programs())
-    return program, draw(drawing.towers(program.shapes, largest, kinds)), draw(st.integers(0, 2**16))
+    transforms = draw(drawing.towers(program.shapes, largest, kinds))
+    return program, transforms, draw(st.integers(0, 2**16))
 
 
 @given(cases())

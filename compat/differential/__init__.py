@@ -161,7 +161,7 @@ def compare(case: Case, check_name: str, claim: Claim, report: Report) -> None:
 
 
 def same_class(ours: Exception | None, expected: Exception) -> bool:
-    """Our classes carry JAX's names; an internal error of JAX's may be any subclass of a builtin."""
+    """Our classes carry JAX's names; JAX itself may raise a subclass of ours where we are brief."""
     return type(ours).__name__ == type(expected).__name__ \
         or isinstance(ours, (TypeError, ValueError)) and isinstance(expected, type(ours))
 

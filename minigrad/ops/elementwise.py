@@ -20,7 +20,13 @@ import numpy as np
 from kernels import reference
 from minigrad.core import BOOL, aval_of, make_aval
 from minigrad.ops.families import (
-    broadcast_batch, check_dtypes, elementwise, match_shape, move_axis, table_op, zeros_like,
+    broadcast_batch,
+    check_dtypes,
+    elementwise,
+    match_shape,
+    move_axis,
+    table_op,
+    zeros_like,
 )
 from minigrad.ops.selection import convert, filled, select
 
@@ -210,10 +216,10 @@ lt_to = compares("lt_to", in_total_order(np.less), "lt_to(x, y)", "fiub")
 
 # ------------------------------------------------------------------ logic and bits
 
-not_ = elementwise("not", np.invert, scalar="~x", infix="~{}", accepts="iub", jvp=(None,))
-and_ = elementwise("and", np.bitwise_and, scalar="x & y", infix="{} & {}", accepts="iub",
+not_ = elementwise("not", np.invert, scalar="~x", accepts="iub", jvp=(None,))
+and_ = elementwise("and", np.bitwise_and, scalar="x & y", accepts="iub",
                    jvp=(None, None))
-or_ = elementwise("or", np.bitwise_or, scalar="x | y", infix="{} | {}", accepts="iub",
+or_ = elementwise("or", np.bitwise_or, scalar="x | y", accepts="iub",
                   jvp=(None, None))
 xor = elementwise("xor", np.bitwise_xor, scalar="x ^ y", accepts="iub", jvp=(None, None))
 

@@ -22,7 +22,6 @@ from kernels import reference
 from kernels import windows as kernels
 from kernels.reference import highest, lowest
 from minigrad.core import BOOL, Primitive, aval_of, make_aval
-from minigrad.derive import array_function
 from minigrad.forward import jvp_flat, jvp_jaxpr
 from minigrad.ops.axes import check_sizes, insert, moves, skip
 from minigrad.ops.calls import custom_jvp
@@ -32,6 +31,7 @@ from minigrad.ops.families import broadcast_batch, dtype_kind, instantiate, jvp_
 from minigrad.ops.selection import filled, select
 from minigrad.ops.shaping import concatenate, pad, rev, slice_, slice_in_dim
 from minigrad.ops.transcendental import exp, log1p
+from minigrad.source import array_function
 
 # ------------------------------------------------------------------ shapes and batching
 

@@ -1,0 +1,85 @@
+"""`operation`: PyTorch's functions as minigrad ops, and PyTorch's complaints about arguments."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from compat.torch.tensor import Tensor
+from minigrad import core
+from minigrad.core import PYTHON_SCALARS, box
+from minigrad.eager import Op, write_wrapper
+
+
+class Operation(Op):
+    """The table of one function. The first call on new specs, and calls with anything but Tensors
+    and Python scalars, come through `slow`."""
+
+    def __init__(self, fn, name, tensors, view, operator):
+        super().__init__(fn, Tensor, name, tensors, view)
+        self.operator = operator
+        parameters = inspect.signature(fn).parameters
+        self.optional = {n for n in self.tensors if parameters[n].default is None}
+
+    def slow(self, tensors, statics):
+        operands = [self.operand(i, a) for i, a in enumerate(tensors)]
+        if any(a is NotImplemented for a in operands):
+            return NotImplemented
+        return super().slow(tuple(operands), statics)
+
+    def operand(self, position: int, a):
+        if isinstance(a, core.Tensor) or type(a) in PYTHON_SCALARS:
+            return a
+        if isinstance(a, PYTHON_SCALARS):  # IntEnum, True as an int of another class ...
+            return next(t for t in PYTHON_SCALARS if isinstance(a, t))(a)
+        if isinstance(a, np.generic) and a.dtype.kind in "biufc":
+            return a.item()
+        if a is None and self.tensors[position] in self.optional:
+            return a
+        if self.operator:
+            return box(a, Tensor) if isinstance(a, np.ndarray) else NotImplemented
+        name = self.fn.__name__.strip("_")
+        raise TypeError(f"{name}(): argument '{self.tensors[position]}' (position {position + 1}) "
+                        f"must be Tensor, not {type(a).__name__}")
+
+
+def operation(fn: Callable | None = None, *, name: str | None = None, tensors: Sequence[str] = (),
+              scalars: Sequence[str] = (), view: bool = False, operator: bool = False) -> Callable:
+    """`minigrad.op` for this face. `name` gives the node's: "sum.1" is SumBackward1.
+
+    operator: the function is a Python operator, which declines operands it does not know.
+    """
+    if fn is None:
+        return functools.partial(operation, name=name, tensors=tensors, scalars=scalars, view=view,
+                                 operator=operator)
+    table = Operation(fn, name or fn.__name__, tensors, view, operator)
+    table.wrapper = functools.wraps(fn)(write_wrapper(table, scalars))
+    table.wrapper.op = table
+    return table.wrapper
+
+
+def variadic(fn: Callable, name: str, **options) -> Callable:
+    """An operation on a sequence of Tensors: `fn(tensors, **statics)`. One op for each length."""
+    statics = [p for p in inspect.signature(fn).parameters.values()][1:]
+
+    @functools.lru_cache(maxsize=64)
+    def of_length(count: int) -> Callable:
+        names = [f"x{i}" for i in range(count)]
+
+        def spread(**given):
+            values = [given.pop(n) for n in names]
+            return fn(values, **given)
+
+        parameters = [inspect.Parameter(n, inspect.Parameter.POSITIONAL_OR_KEYWORD) for n in names]
+        spread.__signature__ = inspect.Signature(
+            parameters + [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in statics])
+        spread.__name__ = fn.__name__
+        return operation(spread, name=name, tensors=names, **options)
+
+    def call(tensors, **given):
+        return of_length(len(tensors))(*tensors, **given)
+
+    return functools.wraps(fn)(call)

@@ -1,0 +1,461 @@
+"""Functions of one position at a time: arithmetic, comparison, logic, rounding, curves.
+
+Where PyTorch's derivative differs from the primitive's, the function is written so that PyTorch's
+comes out, and a comment says where.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from compat.torch.operation import operation
+from compat.torch.promotion import (
+    cast, category, expanded, inexact, is_floating, result_dtype, together,
+)
+from minigrad.core import PYTHON_SCALARS, Tensor, aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import transcendental as t
+from minigrad.ops.families import dtype_kind, full, zeros_like
+from minigrad.ops.selection import select_n
+
+# ------------------------------------------------------------------ building blocks
+
+
+def where_(condition, on_true, on_false):
+    """`select_n` for operands of any shapes and dtypes."""
+    on_true, on_false = expanded(on_true, on_false)
+    return select_n(condition, on_false, on_true)
+
+
+def like(x, value):
+    """`value` in the shape and dtype of `x`."""
+    aval = aval_of(x)
+    return full(aval.shape, value, aval.dtype)
+
+
+def strong(x):
+    return cast(x, result_dtype(x))
+
+
+def floating(x):
+    """Integers become the default float: sin, mean, true division."""
+    return cast(x, inexact(x))
+
+
+def is_complex(x) -> bool:
+    return dtype_kind(aval_of(x).dtype) == "c"
+
+
+# ------------------------------------------------------------------ one operand
+
+
+def relu_body(x):  # 0 at 0; nan stays
+    return select_n(e.le(x, 0), x, zeros_like(x))
+
+
+def abs_body(x):
+    """|x| as x sign(x): the derivative at 0 is 0, where lax has 1."""
+    if is_complex(x) or not is_floating(aval_of(x).dtype):
+        return e.abs_(x)
+    return e.mul(x, e.sign(x))
+
+
+def trunc_body(x):
+    if not is_floating(aval_of(x).dtype):
+        return x
+    return select_n(e.lt(x, 0), e.floor(x), e.ceil(x))
+
+
+def whole(rounding):
+    """Integers are rounded already."""
+    return lambda x: rounding(x) if is_floating(aval_of(x).dtype) else x
+
+
+def log_base(base: float):
+    return lambda x: e.div(t.log(x), like(x, math.log(base)))
+
+
+def reciprocal_body(x):
+    return e.div(like(x, 1), x)
+
+
+def logical_not_body(x):
+    return e.eq(x, like(x, 0))
+
+
+def sign_body(x):
+    return x if dtype_kind(aval_of(x).dtype) == "b" else e.sign(x)
+
+
+def is_nan_body(x):
+    return e.ne(x, x)
+
+
+def is_infinite_body(x):
+    if not is_floating(aval_of(x).dtype):
+        return like(e.ne(x, x), False)
+    return e.eq(e.abs_(x), like(x, np.inf))
+
+
+def is_finite_body(x):
+    if not is_floating(aval_of(x).dtype):
+        return like(e.ne(x, x), True)
+    return e.is_finite(x)
+
+
+def positive_where(x):
+    return e.mul(x, t.logistic(x))
+
+
+FLOATING = {  # integers become floats first
+    "exp": t.exp, "exp2": t.exp2, "expm1": t.expm1, "log": t.log, "log1p": t.log1p,
+    "log2": log_base(2.0), "log10": log_base(10.0), "sqrt": t.sqrt, "rsqrt": t.rsqrt, "sin": t.sin,
+    "cos": t.cos, "tan": t.tan, "asin": t.asin, "acos": t.acos, "atan": t.atan, "sinh": t.sinh,
+    "cosh": t.cosh, "tanh": t.tanh, "asinh": t.asinh, "acosh": t.acosh, "atanh": t.atanh,
+    "erf": t.erf, "erfc": t.erfc, "erfinv": t.erf_inv, "sigmoid": t.logistic, "lgamma": t.lgamma,
+    "digamma": t.digamma, "reciprocal": reciprocal_body, "silu": positive_where,
+    "deg2rad": lambda x: e.mul(x, like(x, math.pi / 180)),
+    "rad2deg": lambda x: e.mul(x, like(x, 180 / math.pi)),
+}
+
+SAME = {  # the dtype stays
+    "neg": e.neg, "abs": abs_body, "sign": sign_body, "floor": whole(e.floor),
+    "ceil": whole(e.ceil), "trunc": trunc_body, "relu": relu_body,
+    "round": whole(lambda x: e.round_(x, rounding_method=e.RoundingMethod.TO_NEAREST_EVEN)),
+    "frac": lambda x: e.sub(x, trunc_body(x)), "bitwise_not": e.not_,
+    "logical_not": logical_not_body, "isnan": is_nan_body, "isinf": is_infinite_body,
+    "isfinite": is_finite_body, "clone": lambda x: x, "conj_physical": lambda x: x,
+}
+
+
+def unary(name: str, body, prepare):
+    def fn(input):
+        return body(prepare(input))
+
+    fn.__name__ = fn.__qualname__ = name
+    fn.__doc__ = f"torch.{name} of each element."
+    return operation(fn, name=name)
+
+
+UNARY = {name: unary(name, body, floating) for name, body in FLOATING.items()} \
+    | {name: unary(name, body, strong) for name, body in SAME.items()}
+
+
+@operation(name="pow")
+def square(input):
+    """input * input."""
+    return e.square(strong(input))
+
+
+@operation(name="pow", tensors=("input",))
+def pow_number(input, exponent):
+    """A power with a fixed exponent. Its derivative is 0 for exponent 0, where y x^(y-1) has 0/0."""
+    x = cast(input, result_dtype(input, exponent))
+    if exponent == 0:
+        return like(x, 1)
+    if exponent == 0.5:
+        return t.sqrt(x)
+    if exponent == -0.5:
+        return t.rsqrt(x)
+    if exponent == 2:
+        return e.square(x)
+    if exponent in (1, 3, -1, -2) and not (exponent < 0 and not is_floating(aval_of(x).dtype)):
+        return e.integer_pow(x, y=int(exponent))
+    if not is_floating(aval_of(x).dtype):
+        if exponent < 0:
+            raise RuntimeError("Integers to negative integer powers are not allowed.")
+        return e.integer_pow(x, y=int(exponent))
+    return t.pow_(x, like(x, exponent))
+
+
+def pow_pair(input, exponent):
+    """Powers of tensors: both derivatives are 0 where the formulas have 0 * inf."""
+    x, y = expanded(input, exponent)
+    if not is_floating(aval_of(x).dtype):
+        return integer_power(x, y)
+    zero = e.eq(y, like(y, 0))
+    safe = select_n(zero, y, like(y, 1))
+    power = t.pow_(x, safe)
+    return select_n(zero, power, like(x, 1)) if not is_complex(x) else t.pow_(x, y)
+
+
+def integer_power(x, y):
+    wide = np.dtype(np.float64)
+    return cast(t.pow_(cast(x, wide), cast(y, wide)), aval_of(x).dtype)
+
+
+# ------------------------------------------------------------------ two operands
+
+
+def pairwise(primitive):
+    def body(input, other):
+        return primitive(*together(input, other))
+
+    return body
+
+
+def arithmetic(primitive, on_bool):
+    """Booleans have `or` for a sum and `and` for a product."""
+    def body(input, other):
+        x, y = together(input, other)
+        return (on_bool if dtype_kind(aval_of(x).dtype) == "b" else primitive)(x, y)
+
+    return body
+
+
+def no_bool(x, y):
+    raise RuntimeError(
+        "Subtraction, the `-` operator, with two bool tensors is not supported. Use the `^` or "
+        "`logical_xor()` operator instead.")
+
+
+subtract = arithmetic(e.sub, no_bool)
+
+
+def true_divide(input, other):
+    return e.div(*together(input, other, dtype=inexact(input, other)))
+
+
+def floor_divide_body(input, other):
+    """The largest whole number not above the quotient."""
+    x, y = together(input, other)
+    if is_floating(aval_of(x).dtype):
+        rest = remainder_body(x, y)
+        quotient = e.div(e.sub(x, rest), y)
+        rounded = e.round_(quotient, rounding_method=e.RoundingMethod.TO_NEAREST_EVEN)
+        return where_(e.eq(y, like(y, 0)), e.div(x, y), rounded)
+    quotient, rest = e.div(x, y), e.rem(x, y)
+    rest, y = expanded(rest, y)
+    lower = e.and_(e.ne(rest, like(rest, 0)), e.lt(e.mul(e.sign(rest), e.sign(y)), like(y, 0)))
+    return e.sub(quotient, cast(lower, aval_of(quotient).dtype))
+
+
+def remainder_body(input, other):
+    """Python's `%`: the sign of the divisor."""
+    x, y = expanded(input, other)
+    rest = e.rem(x, y)
+    if dtype_kind(aval_of(x).dtype) in "ub":
+        return rest
+    zero = like(rest, 0)
+    wrong = e.and_(e.ne(rest, zero), e.ne(e.lt(rest, zero), e.lt(y, zero)))
+    return select_n(wrong, rest, e.add(rest, y))
+
+
+def truncated(input, other):
+    x, y = together(input, other)
+    return trunc_body(e.div(x, y))
+
+
+def logical(primitive):
+    def body(input, other):
+        x, y = together(truth(input), truth(other))
+        return primitive(x, y)
+
+    return body
+
+
+def truth(x):
+    return bool(x) if type(x) in PYTHON_SCALARS else e.ne(strong(x), like(x, 0))
+
+
+def bits(name: str, primitive):
+    def body(input, other):
+        dtype = result_dtype(input, other)
+        if category(dtype) > 1:
+            from compat.torch.promotion import SCALAR
+
+            raise RuntimeError(f'"{name}_cpu" not implemented for \'{SCALAR(dtype)}\'')
+        return primitive(*together(input, other))
+
+    return body
+
+
+BINARY = {
+    "add": arithmetic(e.add, e.or_), "sub": subtract, "mul": arithmetic(e.mul, e.and_),
+    "div": true_divide, "floor_divide": floor_divide_body, "remainder": remainder_body,
+    "fmod": pairwise(e.rem), "maximum": pairwise(e.max_), "minimum": pairwise(e.min_),
+    "atan2": lambda input, other: t.atan2(*together(input, other, dtype=inexact(input, other))),
+    "eq": pairwise(e.eq), "ne": pairwise(e.ne), "lt": pairwise(e.lt), "le": pairwise(e.le),
+    "gt": pairwise(e.gt), "ge": pairwise(e.ge),
+    "logical_and": logical(e.and_), "logical_or": logical(e.or_), "logical_xor": logical(e.xor),
+    "bitwise_and": bits("bitwise_and", e.and_), "bitwise_or": bits("bitwise_or", e.or_),
+    "bitwise_xor": bits("bitwise_xor", e.xor),
+    "bitwise_left_shift": pairwise(e.shift_left),
+    "bitwise_right_shift": pairwise(e.shift_right_arithmetic),
+}
+
+
+def binary(name: str, body, node: str | None = None, operator: bool = False):
+    def fn(input, other):
+        return body(input, other)
+
+    fn.__name__ = fn.__qualname__ = name
+    fn.__doc__ = f"torch.{name} of two operands, promoted and broadcast."
+    return operation(fn, name=node or name, scalars=("input", "other") if not operator
+                     else ("other",), operator=operator)
+
+
+PAIRS = {name: binary(name, body) for name, body in BINARY.items()}
+
+pow_tensors = operation(pow_pair, name="pow.1", scalars=("exponent",))
+pow_of_number = operation(pow_pair, name="pow.2", scalars=("input",))
+
+
+def pow(input, exponent):
+    """input ** exponent."""
+    if type(exponent) in (int, float):
+        return pow_number(input, exponent)
+    return pow_tensors(input, exponent) if isinstance(input, Tensor) \
+        else pow_of_number(input, exponent)
+
+
+@operation(name="add", tensors=("input", "other", "alpha"), scalars=("other", "alpha"))
+def add_scaled(input, other, alpha):
+    dtype = result_dtype(input, other)
+    return e.add(*together(input, scaled(other, alpha, dtype), dtype=dtype))
+
+
+@operation(name="sub", tensors=("input", "other", "alpha"), scalars=("other", "alpha"))
+def sub_scaled(input, other, alpha):
+    dtype = result_dtype(input, other)
+    return e.sub(*together(input, scaled(other, alpha, dtype), dtype=dtype))
+
+
+def scaled(other, alpha, dtype):
+    return e.mul(*together(other, alpha, dtype=dtype))
+
+
+def add(input, other, *, alpha=1):
+    """input + alpha * other."""
+    return PAIRS["add"](input, other) if alpha == 1 else add_scaled(input, other, alpha)
+
+
+def sub(input, other, *, alpha=1):
+    """input - alpha * other."""
+    return PAIRS["sub"](input, other) if alpha == 1 else sub_scaled(input, other, alpha)
+
+
+div_trunc = binary("div", truncated)
+
+
+def div(input, other, *, rounding_mode=None):
+    """input / other; rounding_mode "floor" or "trunc" rounds the quotient."""
+    if rounding_mode is None:
+        return PAIRS["div"](input, other)
+    if rounding_mode == "floor":
+        return PAIRS["floor_divide"](input, other)
+    if rounding_mode == "trunc":
+        return div_trunc(input, other)
+    raise RuntimeError("div expected rounding_mode to be one of None, 'trunc', or 'floor' but "
+                       f"found '{rounding_mode}'")
+
+
+# ------------------------------------------------------------------ three operands
+
+
+@operation(tensors=("condition", "input", "other"), scalars=("input", "other"))
+def where(condition, input, other):
+    """input where the condition holds, else other."""
+    dtype = result_dtype(input, other)
+    shape = condition, *together(input, other, dtype=dtype)
+    condition, x, y = (expanded_to_common(a, shape) for a in shape)
+    return select_n(condition, y, x)
+
+
+def expanded_to_common(x, operands):
+    from compat.torch.promotion import broadcast_shapes, expand_to, shape_of
+
+    return expand_to(x, broadcast_shapes(*map(shape_of, operands)))
+
+
+@operation(name="clamp.1", tensors=("input", "min", "max"), scalars=("min", "max"))
+def clamp(input, min=None, max=None):
+    """input between min and max. The derivative at a bound is 1, where lax has a half."""
+    given = [b for b in (input, min, max) if b is not None]
+    if len(given) == 1:
+        raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
+    out = cast(input, result_dtype(*given))
+    if min is not None:
+        x, low = expanded(out, min, dtype=aval_of(out).dtype)
+        out = select_n(e.lt(x, low), x, low)
+    if max is not None:
+        x, high = expanded(out, max, dtype=aval_of(out).dtype)
+        out = select_n(e.gt(x, high), x, high)
+    return out
+
+
+@operation(tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
+def addcmul(input, tensor1, tensor2, value):
+    """input + value * tensor1 * tensor2."""
+    dtype = result_dtype(input, tensor1, tensor2)
+    x, a, b, v = together(input, tensor1, tensor2, value, dtype=dtype)
+    return e.add(x, e.mul(e.mul(v, a), b))
+
+
+@operation(tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
+def addcdiv(input, tensor1, tensor2, value):
+    """input + value * tensor1 / tensor2."""
+    dtype = result_dtype(input, tensor1, tensor2)
+    x, a, b, v = together(input, tensor1, tensor2, value, dtype=dtype)
+    return e.add(x, e.mul(v, e.div(a, b)))
+
+
+@operation(tensors=("input", "end", "weight"), scalars=("weight",))
+def lerp(input, end, weight):
+    """input + weight * (end - input), from the nearer end."""
+    x, y, w = expanded(input, end, weight, dtype=result_dtype(input, end))
+    near = e.lt(e.abs_(w), like(w, 0.5))
+    step = e.sub(y, x)
+    return select_n(near, e.sub(y, e.mul(step, e.sub(like(w, 1), w))), e.add(x, e.mul(w, step)))
+
+
+@operation(tensors=("input", "mask", "value"), scalars=("value",))
+def masked_fill(input, mask, value):
+    """`value` where the mask is True."""
+    x = strong(input)
+    operands = x, mask, cast(value, aval_of(x).dtype)
+    x, mask, value = (expanded_to_common(a, operands) for a in operands)
+    return select_n(mask, x, value)
+
+
+@operation(name="to_copy", tensors=("input",))
+def convert(input, dtype):
+    """The numbers as another dtype (a NumPy dtype)."""
+    return cast(input, dtype)
+
+
+# ------------------------------------------------------------------ Python's operators
+
+REFLECTED = {
+    "rsub": (lambda input, other: subtract(other, input), "rsub.1"),
+    "rfloordiv": (lambda input, other: floor_divide_body(other, input), "floor_divide"),
+    "rmod": (lambda input, other: remainder_body(other, input), "remainder"),
+    "rpow": (lambda input, other: pow_pair(other, input), "pow.2"),
+}
+SYMBOLS = {
+    "add": "add", "radd": "add", "sub": "sub", "mul": "mul", "rmul": "mul", "truediv": "div",
+    "floordiv": "floor_divide", "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or",
+    "xor": "bitwise_xor", "rand": "bitwise_and", "ror": "bitwise_or", "rxor": "bitwise_xor",
+    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift", "eq": "eq", "ne": "ne",
+    "lt": "lt", "le": "le", "gt": "gt", "ge": "ge",
+}
+
+
+def power_operator(self, other):
+    return pow(self, other)
+
+
+def reflected_division(self, other):
+    """As PyTorch computes it: the reciprocal, times the number."""
+    return UNARY["reciprocal"](self) * other
+
+
+OPERATORS = {f"__{name}__": binary(function, BINARY[function], function, operator=True)
+             for name, function in SYMBOLS.items()}
+OPERATORS |= {f"__{name}__": binary(name, body, node, operator=True)
+              for name, (body, node) in REFLECTED.items()}
+OPERATORS |= {"__neg__": UNARY["neg"], "__abs__": UNARY["abs"],
+              "__invert__": UNARY["bitwise_not"], "__pos__": lambda self: self,
+              "__pow__": power_operator, "__rtruediv__": reflected_division}

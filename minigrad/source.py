@@ -1,0 +1,223 @@
+"""Programs as Python source, and the two worlds it runs in: kernels on bare arrays, or primitives on
+Tensors. Backwards, forwards and the reference path of `jit` are all written here."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Callable, Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from minigrad import debug
+from minigrad.core import Tensor, make_box, make_spec, table
+from minigrad.ops.families import dtype_kind
+from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var, simplify
+
+# ------------------------------------------------------------------ writing a program as source
+
+
+# primitives that move, stretch or reinterpret values: cheaper to repeat than to save
+CHEAP = {"broadcast_in_dim", "reshape", "transpose", "squeeze", "convert_element_type", "iota",
+         "slice", "expand_dims"}
+
+
+def identifier(primitive_name: str) -> str:
+    """The name of a primitive in source: `scatter_add`, `while_`."""
+    name = primitive_name.replace("-", "_").replace(".", "_")
+    return name + "_" if keyword.iskeyword(name) else name
+
+
+class Writer:
+    """Writes equations as Python expressions; a value used once is written into its use."""
+
+    def __init__(self, names: dict[Var, str], uses: dict[Var, int]):
+        self.names, self.uses = dict(names), uses
+        self.inline: dict[Var, str] = {}
+        self.infix: set[Var] = set()  # those written with an operator
+        self.lines: list[str] = []
+        self.constants: dict[str, Any] = {}
+
+    def atom(self, a: Atom, nested: bool = False) -> str:
+        if type(a) is Literal:
+            return self.constant(a)
+        if a in self.inline:
+            return f"({self.inline[a]})" if nested and a in self.infix else self.inline[a]
+        return self.names[a]
+
+    def constant(self, literal: Literal) -> str:
+        value = literal.value.item() if hasattr(literal.value, "item") else literal.value
+        name = self.bind(f"k{len(self.constants)}", literal)
+        return f"«{name}:{value!r}»"
+
+    def bind(self, name: str, value) -> str:
+        self.constants[name] = value
+        return name
+
+    def write(self, eqn: Eqn) -> None:
+        p = eqn.primitive
+        texts = [self.atom(a, nested=bool(p.infix)) for a in eqn.invars]
+        infix = None
+        if p.infix and (p.name != "div" or dtype_kind(eqn.outvars[0].aval.dtype) in "fc"):
+            text = infix = p.infix.format(*texts)
+        else:
+            text = f"{identifier(p.name)}({', '.join(texts + self.params(eqn))}{hidden_axes(eqn)})"
+        if p.multiple_results:
+            names = ", ".join(self.new_name(v) for v in eqn.outvars)
+            self.lines.append(f"{names}{',' * (len(eqn.outvars) == 1)} = {text}")
+            return
+        (out,) = eqn.outvars
+        if self.uses.get(out, 0) == 1 and len(display(text)) < 60 and out not in self.names:
+            self.inline[out] = text
+            if text == infix:
+                self.infix.add(out)
+        elif self.uses.get(out, 0):
+            self.lines.append(f"{self.new_name(out)} = {text}")
+
+    def new_name(self, var: Var) -> str:
+        if var not in self.names:
+            self.names[var] = f"t{len(self.names)}"
+        return self.names[var]
+
+    def params(self, eqn: Eqn) -> list[str]:
+        shown = []
+        for key, value in eqn.params.items():
+            if value is None and key in eqn.primitive.defaults:
+                continue
+            if reduces_all(eqn) and key == "axes":
+                continue
+            shown.append(f"{key}={self.param(value)}")
+        return shown
+
+    def param(self, value) -> str:
+        if isinstance(value, np.dtype) and value.name in np.sctypeDict:
+            return self.bind(value.name, value)
+        if type(value) in (int, str, bool, type(None)):
+            return repr(value)
+        if type(value) is tuple and all(type(v) in (int, bool, str) for v in value):
+            return repr(value)
+        return self.bind(f"p{len(self.constants)}", value)
+
+
+def reduces_all(eqn: Eqn) -> bool:
+    return eqn.primitive.family == "reduction" \
+        and len(eqn.params["axes"]) == len(eqn.invars[0].aval.shape)
+
+
+def hidden_axes(eqn: Eqn) -> str:
+    """`reduce_sum(x)` reads as the sum over all axes; what runs names them."""
+    return f"«, axes={tuple(eqn.params['axes'])!r}»" if reduces_all(eqn) else ""
+
+
+def count_uses(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> dict[Var, int]:
+    uses: dict[Var, int] = {}
+    for a in [a for e in eqns for a in e.invars] + list(outvars):
+        if type(a) is Var:
+            uses[a] = uses.get(a, 0) + 1
+    return uses
+
+
+def write_program(eqns: Sequence[Eqn], outvars: Sequence[Atom], names: dict[Var, str],
+                  strict: bool) -> tuple[list[str], list[str], dict[str, Any]]:
+    """(statements, result expressions, constants by name) of a list of equations.
+
+    strict: every broadcast is spelled out, as primitives on Tensors want it. On bare arrays
+            NumPy broadcasts by itself, so there the stretched operand is used as it is.
+    """
+    if not strict:
+        eqns = let_numpy_broadcast(eqns, outvars)
+    writer = Writer(names, count_uses(eqns, outvars))
+    for eqn in eqns:
+        writer.write(eqn)
+    return writer.lines, [writer.atom(v) for v in outvars], writer.constants
+
+
+def let_numpy_broadcast(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> list[Eqn]:
+    """Ufuncs take the operand of a broadcast instead of its result, where the shapes allow."""
+    stretched: dict[Var, Atom] = {}
+    kept = []
+    for eqn in eqns:
+        if eqn.primitive.name == "broadcast_in_dim" and is_trailing(eqn):
+            stretched[eqn.outvars[0]] = stretched.get(eqn.invars[0], eqn.invars[0])
+        elif isinstance(eqn.primitive.impl, np.ufunc):
+            plain = [stretched.get(a, a) if type(a) is Var else a for a in eqn.invars]
+            shapes = [a.aval.shape for a in plain]
+            if np.broadcast_shapes(*shapes) == eqn.outvars[0].aval.shape:
+                eqn = eqn.replace(invars=plain)
+        kept.append(eqn)
+    uses = count_uses(kept, outvars)
+    return [e for e in kept if e.outvars[0] not in stretched or e.outvars[0] in uses]
+
+
+def is_trailing(eqn: Eqn) -> bool:
+    """Is this the broadcast that NumPy does by itself?"""
+    dims, shape = eqn.params["broadcast_dimensions"], eqn.params["shape"]
+    return tuple(dims) == tuple(range(len(shape) - len(dims), len(shape)))
+
+
+LITERAL = re.compile(r"«(\w+):([^»]*)»")
+HIDDEN = re.compile(r"«([^»]*)»")
+
+
+def display(text: str) -> str:
+    """Source as people read it: literals in place, self-evident parameters left out."""
+    return HIDDEN.sub("", LITERAL.sub(r"\2", text))
+
+
+def executable(text: str) -> str:
+    """Source as it runs: literals are names, bound to constants of the right dtype."""
+    return HIDDEN.sub(r"\1", LITERAL.sub(r"\1", text))
+
+
+# ------------------------------------------------------------------ the two worlds a source runs in
+
+ARRAYS: dict[str, Any] = {"__name__": "minigrad.derived"}  # names -> kernels on bare arrays
+TENSORS: dict[str, Any] = {"__name__": "minigrad.derived"}  # names -> primitives on Tensors
+
+
+def refresh_worlds() -> None:
+    for name, primitive in table.items():
+        ARRAYS[identifier(name)] = primitive.impl
+        TENSORS[identifier(name)] = primitive
+
+
+@lru_cache(maxsize=4096)
+def compiled(text: str):
+    debug.show(3, text)
+    return compile(text, f"<minigrad {text.split('(')[0].removeprefix('def ')}>", "exec")
+
+
+def instantiate_source(text: str, constants: dict[str, Any], world: dict) -> Callable:
+    """The function that `text` defines, in one of the two worlds."""
+    if "add_any" not in world:
+        refresh_worlds()
+    namespace = {**world, **{k: constant_in(v, world) for k, v in constants.items()}}
+    exec(compiled(executable(text)), namespace)
+    return namespace[text[4:text.index("(")]]
+
+
+def constant_in(value, world: dict):
+    if type(value) is not Literal:
+        return value
+    if world is TENSORS:
+        return make_box(Tensor, value.value, make_spec(value.aval))
+    return np.asarray(value.value) if value.aval.dtype.kind != "V" else value.value
+
+
+def array_function(program: Jaxpr) -> Callable[..., list]:
+    """A program as a function of bare arrays: its source, with kernels for names. Kept with the
+    program. (The reference path of `jit`, scan, while and cond.)"""
+    if "arrays" not in program.cache:
+        small = simplify(program)
+        arguments = [f"x{i}" for i in range(len(small.invars))]
+        names = dict(zip(small.invars, arguments))
+        names.update((v, f"c{i}") for i, v in enumerate(small.constvars))
+        lines, results, constants = write_program(small.eqns, small.outvars, names, strict=False)
+        constants |= {f"c{i}": getattr(c, "value", c) for i, c in enumerate(small.consts)}
+        body = [*lines, f"return [{', '.join(results)}]"]
+        text = (f"def run_program({', '.join(arguments)}):\n"
+                + "".join(f"    {b}\n" for b in body))
+        program.cache["arrays"] = instantiate_source(text, constants, ARRAYS)
+    return program.cache["arrays"]
