@@ -169,13 +169,12 @@ def gather(operand, indices, *, dimension_numbers, slice_sizes, mode, fill_value
         window_axes=numbers.offset_dims,
     )  # fmt: skip
     view = windows.view(operand)
-    if not windows.index:
-        out = view.copy()
-    elif len(windows.index) == 1 and view.flags.c_contiguous:
+    if len(windows.index) == 1 and view.flags.c_contiguous:
         out = np.take(view, windows.index[0], axis=0, mode="clip")  # twice as fast as view[index]
     else:
         out = view[tuple(windows.index)]
-    out = np.asarray(out)
+    # NumPy takes a 0-d index array for an integer: the result may be a view of the operand.
+    out = np.array(out, copy=None if out.flags.owndata else True)
     if windows.inside is not None and GatherScatterMode.from_any(mode).name == "FILL_OR_DROP":
         out[~windows.inside] = _fill(operand.dtype) if fill_value is None else fill_value
     return out.transpose(windows.order)

@@ -103,6 +103,9 @@ class StageTracer(Tracer):
         self.trace, self.var, self.aval = trace, var, var.aval
 
 
+FORWARDED = {"broadcast_in_dim", "convert_element_type"}  # JAX writes no equation if nothing changes
+
+
 class StageTrace(Trace):
     """Writes equations down instead of running them."""
 
@@ -125,6 +128,9 @@ class StageTrace(Trace):
             avals = primitive.abstract(*[v.aval for v in invars], **params)
         except (TypeError, ValueError) as error:
             raise errors.at_user_line(error)
+        if primitive.name in FORWARDED and type(args[0]) is StageTracer \
+                and args[0].trace is self and avals is args[0].aval:
+            return args[0]
         outvars = [Var(a) for a in (avals if primitive.multiple_results else [avals])]
         self.eqns.append(Eqn(primitive, invars, outvars, params, errors.user_line()))
         outs = [StageTracer(self, v) for v in outvars]

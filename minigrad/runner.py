@@ -11,8 +11,10 @@ import numpy as np
 
 from minigrad.core import Spec
 from minigrad.derive import Entry, argument_names
-from minigrad.program import Atom, Eqn, Jaxpr, Var
-from minigrad.source import ARRAYS, CHEAP, identifier, instantiate_source, write_program
+from minigrad.program import Eqn
+from minigrad.source import (
+    ARRAYS, CHEAP, identifier, instantiate_source, owned_results, write_program,
+)
 from minigrad.tree import tree_flatten
 
 
@@ -33,8 +35,7 @@ def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:
     lines, results, constants = write_program(program.eqns, program.outvars, names, strict=False)
     constants |= {n: getattr(c, "value", c) for n, (_, c) in consts.items()}
     if entry.cls.mutable:
-        results = [f"own({r}, {names[root]})" if (root := alias_of(program, v)) is not None
-                   and not entry.view else r for r, v in zip(results, program.outvars)]
+        results = results if entry.view else owned_results(program, results, names)
     n_out = len(entry.out_avals)
     recorded = entry.backward is not None
     outs = ["out"] if n_out == 1 else [f"out{j}" for j in range(n_out)]
@@ -101,21 +102,6 @@ def warns(eqn: Eqn) -> bool:
     return not eqn.primitive.view and eqn.primitive.name not in CHEAP - {"convert_element_type"}
 
 
-def alias_of(program: Jaxpr, var: Atom) -> Var | None:
-    """The input whose memory an output may share."""
-    made = {v: e for e in program.eqns for v in e.outvars}
-    while type(var) is Var and var in made and made[var].primitive.view:
-        var = made[var].invars[0]
-    return var if type(var) is Var and var not in made else None
-
-
-def own(result, source):
-    """A result that shares no memory with the operand."""
-    if isinstance(result, np.ndarray) and np.may_share_memory(result, source):
-        return result.copy()
-    return result
-
-
 def quiet_state():
     """NumPy keeps its warning state in a context variable; setting it costs a tenth of
     `np.errstate`. Elsewhere the public context manager serves."""
@@ -131,8 +117,8 @@ def quiet_state():
 
 QUIET, LOUD, IGNORE = quiet_state()
 RUNTIME: dict[str, Any] = {
-    "quiet": QUIET, "loud": LOUD, "IGNORE": IGNORE, "new": object.__new__, "own": own,
-    "array": np.array, "float32": np.dtype("f4"), "float64": np.dtype("f8"),
+    "quiet": QUIET, "loud": LOUD, "IGNORE": IGNORE, "new": object.__new__, 
+    "float32": np.dtype("f4"), "float64": np.dtype("f8"),
     "int64": np.dtype("i8"), "int32": np.dtype("i4"), "bool": np.dtype("?"),
     "complex64": np.dtype("c8"), "complex128": np.dtype("c16"),
 }

@@ -30,6 +30,9 @@ def identifier(primitive_name: str) -> str:
     return name + "_" if keyword.iskeyword(name) else name
 
 
+LEFT_OUT = {"update_jaxpr", "update_consts"}  # scatters are named after what they do
+
+
 class Writer:
     """Writes equations as Python expressions; a value used once is written into its use."""
 
@@ -84,7 +87,7 @@ class Writer:
     def params(self, eqn: Eqn) -> list[str]:
         shown = []
         for key, value in eqn.params.items():
-            if value is None and key in eqn.primitive.defaults:
+            if key in LEFT_OUT or value is eqn.primitive.defaults.get(key, ...):
                 continue
             if reduces_all(eqn) and key == "axes":
                 continue
@@ -206,18 +209,46 @@ def constant_in(value, world: dict):
     return np.asarray(value.value) if value.aval.dtype.kind != "V" else value.value
 
 
-def array_function(program: Jaxpr) -> Callable[..., list]:
+def owned_results(program: Jaxpr, results: list[str], names: dict[Var, str]) -> list[str]:
+    """Result expressions that share no memory with inputs or constants."""
+    made = {v: e for e in program.eqns for v in e.outvars}
+    owned = []
+    for text, atom in zip(results, program.outvars):
+        while type(atom) is Var and atom in made and made[atom].primitive.view:
+            atom = made[atom].invars[0]
+        if type(atom) is Literal:
+            text = f"array({text})"
+        elif atom not in made:
+            text = f"own({text}, {names[atom]})"
+        owned.append(text)
+    return owned
+
+
+def own(result, source):
+    if isinstance(result, np.ndarray) and np.may_share_memory(result, source):
+        return result.copy()
+    return result
+
+
+ARRAYS |= {"own": own, "array": np.array}
+
+
+def array_function(program: Jaxpr, owned: bool = False) -> Callable[..., list]:
     """A program as a function of bare arrays: its source, with kernels for names. Kept with the
-    program. (The reference path of `jit`, scan, while and cond.)"""
-    if "arrays" not in program.cache:
+    program. (The reference path of `jit`, scan, while and cond.) `owned`: results share no memory
+    with operands, which a caller may write afterwards."""
+    key = "arrays", owned
+    if key not in program.cache:
         small = simplify(program)
         arguments = [f"x{i}" for i in range(len(small.invars))]
         names = dict(zip(small.invars, arguments))
         names.update((v, f"c{i}") for i, v in enumerate(small.constvars))
         lines, results, constants = write_program(small.eqns, small.outvars, names, strict=False)
+        if owned:
+            results = owned_results(small, results, names)
         constants |= {f"c{i}": getattr(c, "value", c) for i, c in enumerate(small.consts)}
         body = [*lines, f"return [{', '.join(results)}]"]
         text = (f"def run_program({', '.join(arguments)}):\n"
                 + "".join(f"    {b}\n" for b in body))
-        program.cache["arrays"] = instantiate_source(text, constants, ARRAYS)
-    return program.cache["arrays"]
+        program.cache[key] = instantiate_source(text, constants, ARRAYS)
+    return program.cache[key]

@@ -505,12 +505,13 @@ def test_select_and_scatter_and_gather(name, select):
     primitive = getattr(lax, select + "_p")
     scatter_params = {key: params[key] for key in list(params)[:3]}
     tied = np.round(array(shape, seed=1))
-    for operand in (array(shape), tied):
+    holed = np.where(tied == 1, np.float32(NAN), tied)
+    for operand in (array(shape), tied, holed):
         out = windows.reduce_window_max(operand, **params).shape
         check(windows.select_and_scatter_add, array(out), operand,
               select_prim=primitive, **scatter_params)  # fmt: skip
         # XLA takes the first of equals, but for this window it scans columns before rows.
-        if operand is not tied or name != "padded":
+        if operand is not holed and (operand is not tied or name != "padded"):
             check(windows.select_and_gather_add, array(shape, seed=2), operand,
                   select_prim=primitive, **params)  # fmt: skip
     assert windows.select_and_scatter_add(
@@ -553,6 +554,10 @@ GATHERS = {
     "swapped elements": ((3, 4), [[1, 0], [3, 2]], (1, 1), ((), (0, 1), (1, 0))),
     "windows": ((5, 6, 2), [[0, 1], [3, 3], [4, 0]], (2, 3, 2), ((1, 2, 3), (), (0, 1))),
     "one window": ((5, 6), [2, 4], (2, 3), ((0, 1), (), (0, 1))),
+    "one row": ((5, 6), [-1], (1, 6), ((0,), (0,), (0,))),
+    "one part of a column": ((5, 6), [9], (3, 1), ((0,), (1,), (1,))),
+    "one element": ((6,), [9], (1,), ((), (0,), (0,))),
+    "no index, batched": ((4, 3), np.zeros((2, 4, 0)), (1, 2), ((0,), (), (), (0,), (1,))),
     "part of a whole dimension": ((5, 6), [[1], [2]], (1, 4), ((1,), (0,), (0,))),
     "batch in the middle": ((5, 2, 6), [[1], [2], [9]], (2, 2, 6), ((0, 1, 3), (), (0,))),
     "batched": ((3, 5), [[[0], [4]], [[2], [2]], [[5], [1]]], (1, 1), ((), (1,), (1,), (0,), (0,))),
@@ -576,7 +581,11 @@ def check_gather(x, indices, sizes, numbers, mode, fill_value=None):
     args = x, np.asarray(indices, np.int32)
     params = {"slice_sizes": sizes, "mode": mode, "fill_value": fill_value}
     params["dimension_numbers"] = lax.GatherDimensionNumbers(*numbers)
-    assert_same(indexing.gather(*args, **params), lax.gather(*args, **params), tolerance=0)
+    before, ours = x.copy(), indexing.gather(*args, **params)
+    assert_same(ours, lax.gather(*args, **params), tolerance=0)
+    assert not np.shares_memory(ours, x)
+    ours[...] = 0
+    assert x.tobytes() == before.tobytes()
 
 
 def test_gather_fills():

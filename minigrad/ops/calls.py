@@ -85,7 +85,7 @@ def call_abstract(*avals, jaxpr, **_):
 
 
 def call_impl(*args, jaxpr, **_):
-    return array_function(jaxpr)(*args)
+    return array_function(jaxpr, owned=True)(*args)
 
 
 def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):

@@ -19,10 +19,14 @@ from minigrad.ops.axes import without
 from minigrad.ops.elementwise import div, eq, mul
 from minigrad.ops.families import dtype_kind, full, reduction
 from minigrad.ops.selection import convert
-from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, slice_in_dim, squeeze
+from minigrad.ops.shaping import (
+    broadcast_in_dim, pad, reshape, reshape_to, slice_in_dim, squeeze,
+)
 
 
 def reduce_sum_transpose(ct, x, *, axes, out_sharding):
+    if not axes:
+        return ct
     kept = without(range(len(x.shape)), axes)
     return broadcast_in_dim(ct, shape=x.shape, broadcast_dimensions=kept)
 
@@ -34,8 +38,9 @@ reduce_sum = reduction("reduce_sum", reference.reduce_sum, transpose=reduce_sum_
 def shared_among_winners(t, out, x, *, axes, **_):
     """The derivative of a maximum or minimum goes to the elements that reach it, in equal parts."""
     kept_dims = tuple(1 if i in axes else n for i, n in enumerate(aval_of(x).shape))
-    winners = convert(eq(x, reshape(out, new_sizes=kept_dims)), aval_of(t).dtype)
-    return div(reduce_sum(mul(t, winners), axes=axes), reduce_sum(winners, axes=axes))
+    winners = convert(eq(x, reshape_to(out, kept_dims)), aval_of(t).dtype)
+    count = reduce_sum(winners, axes=axes)
+    return div(reduce_sum(mul(t, winners), axes=axes), count)
 
 
 reduce_max = reduction("reduce_max", reference.reduce_max, jvp=(shared_among_winners,))
@@ -47,10 +52,12 @@ def product_tree(x, axes):
     element, and so stays right where one is zero. (d/dx of x*y*z at x=0 is y*z, not out/x.)"""
     shape = aval_of(x).shape
     kept = without(range(len(shape)), axes)
-    order = (*axes, *kept)
     sizes = tuple(shape[i] for i in kept)
-    x = reshape(x, new_sizes=(math.prod(shape[i] for i in axes), *sizes),
-                dimensions=None if order == tuple(range(len(shape))) else order)
+    stacked = math.prod(shape[i] for i in axes), *sizes
+    if (order := (*axes, *kept)) == tuple(range(len(shape))):
+        x = reshape_to(x, stacked)
+    else:
+        x = reshape(x, new_sizes=stacked, dimensions=order)
     while (n := aval_of(x).shape[0]) > 1:
         half = (n + 1) // 2
         left, right = slice_in_dim(x, 0, half), slice_in_dim(x, half, None)

@@ -75,9 +75,11 @@ def select_n_batch(size, args, dims):
             return select_n(along_axis(which, dim, cases[0], ndim), *cases), dim
         if not aval_of(which).shape:
             return select_n(which, *cases), dim
+    if aval_of(which).shape:
+        which = broadcast_batch(which, which_dim, size)
     cases = [broadcast_batch(c, d, size) for c, d in zip(cases, case_dims)]
     if aval_of(which).shape:
-        which = along_axis(broadcast_batch(which, which_dim, size), 0, cases[0], ndim)
+        which = along_axis(which, 0, cases[0], ndim)
     return select_n(which, *cases), 0
 
 

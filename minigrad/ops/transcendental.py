@@ -85,8 +85,8 @@ def pow_tangent_of_base(t, out, x, y):
         return mul(t, mul(y, pow_(x, sub(y, filled(y, 1)))))
     y = convert(y, aval_of(x).dtype)
     x, y = (match_shape(operand, aval_of(out)) for operand in (x, y))
-    slope = mul(replace_zero(y), pow_(x, sub(y, filled(y, 1))))
-    return mul(t, select(eq(y, 0.0), filled(y, 0), slope))
+    constant, flat = eq(y, 0.0), filled(y, 0)
+    return mul(t, select(constant, flat, mul(replace_zero(y), pow_(x, sub(y, filled(y, 1))))))
 
 
 def power(x, y):

@@ -1,0 +1,478 @@
+"""Functions that rearrange elements. Views share memory with their base; the rest copies."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from compat.torch.operation import operation, variadic
+from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype
+from compat.torch.tensor import wrap_dim, wrap_dims
+from minigrad import views
+from minigrad.core import aval_of, get_mode
+from minigrad.ops.joining import concatenate
+from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, rev, slice_, tile, transpose
+
+# ------------------------------------------------------------------ arguments
+
+
+def sizes_of(sizes) -> tuple[int, ...]:
+    """`view(2, 3)` and `view((2, 3))` alike."""
+    if len(sizes) == 1 and not isinstance(sizes[0], int) and hasattr(sizes[0], "__iter__"):
+        sizes = sizes[0]
+    return tuple(s if type(s) is int else int(s) for s in sizes)
+
+
+def infer_size(sizes, numel: int) -> tuple[int, ...]:
+    """Sizes with the one -1 worked out."""
+    if -1 not in sizes:
+        if math.prod(sizes) != numel or any(s < 0 for s in sizes):
+            raise RuntimeError(f"shape '{list(sizes)}' is invalid for input of size {numel}")
+        return sizes
+    if sizes.count(-1) > 1:
+        raise RuntimeError("only one dimension can be inferred")
+    known = -math.prod(sizes)
+    if not known:
+        raise RuntimeError("cannot reshape tensor of 0 elements into shape "
+                           f"{list(sizes)} because the unspecified dimension size -1 can be any "
+                           "value and is ambiguous")
+    if numel % known:
+        raise RuntimeError(f"shape '{list(sizes)}' is invalid for input of size {numel}")
+    return tuple(numel // known if s == -1 else s for s in sizes)
+
+
+def shareable(input):
+    """A lone number is held as a NumPy scalar until something is to share its memory."""
+    if not input.spec.shape and input.spec.concrete:
+        views.array_of(input)
+    return input
+
+
+def can_view(input, sizes) -> bool:
+    """Can the array take this shape without moving numbers?"""
+    array = input.value
+    if not input.spec.concrete or type(array) is not np.ndarray or array.flags.c_contiguous:
+        return True
+    return np.may_share_memory(array.reshape(sizes), array)
+
+
+# ------------------------------------------------------------------ views
+
+
+def reshaped(input, sizes):
+    return reshape(input, new_sizes=sizes)
+
+
+view_op = operation(reshaped, name="view", view=True, tensors=("input",))
+copying_view = operation(reshaped, name="unsafe_view", tensors=("input",))
+squeeze_all = operation(reshaped, name="squeeze", view=True, tensors=("input",))
+squeeze_some = operation(reshaped, name="squeeze.1", view=True, tensors=("input",))
+unsqueeze_op = operation(reshaped, name="unsqueeze", view=True, tensors=("input",))
+alias = operation(lambda input: reshape(input, new_sizes=aval_of(input).shape), name="alias",
+                  view=True)
+
+
+def view(input, *shape):
+    """The same memory in another shape; or read as another dtype of the same width."""
+    sizes = infer_size(sizes_of(shape), input.numel())
+    if not can_view(input, sizes):
+        raise RuntimeError(
+            "view size is not compatible with input tensor's size and stride (at least one "
+            "dimension spans across two contiguous subspaces). Use .reshape(...) instead.")
+    return view_op(shareable(input), sizes)
+
+
+def reshape_(input, *shape):
+    """A view in another shape where the memory allows it, otherwise a copy."""
+    sizes = infer_size(sizes_of(shape), input.numel())
+    if can_view(input, sizes):
+        return view_op(shareable(input), sizes)
+    from compat.torch.pointwise import UNARY
+
+    return copying_view(UNARY["clone"](input), sizes)
+
+
+def flatten(input, start_dim=0, end_dim=-1):
+    """Dimensions start_dim ... end_dim as one."""
+    shape = input.spec.shape
+    if not shape:
+        return reshape_(input, (1,))
+    start, end = wrap_dim(start_dim, len(shape)), wrap_dim(end_dim, len(shape))
+    if start > end:
+        raise RuntimeError("flatten() has invalid args: start_dim cannot come after end_dim")
+    if start == end:
+        return input
+    middle = math.prod(shape[start:end + 1])
+    return reshape_(input, shape[:start] + (middle,) + shape[end + 1:])
+
+
+def unflatten(input, dim, sizes):
+    """One dimension as several."""
+    shape = input.spec.shape
+    d = wrap_dim(dim, len(shape))
+    inner = infer_size(tuple(sizes), shape[d])
+    return view(input, shape[:d] + inner + shape[d + 1:])
+
+
+def squeeze(input, dim=None):
+    """Without dimensions of size one."""
+    shape = input.spec.shape
+    if dim is None:
+        return squeeze_all(shareable(input), tuple(n for n in shape if n != 1))
+    dims = wrap_dims(dim, len(shape)) if dim != () else ()
+    return squeeze_some(shareable(input), tuple(
+        n for i, n in enumerate(shape) if i not in dims or n != 1))
+
+
+def unsqueeze(input, dim):
+    """With a dimension of size one at `dim`."""
+    shape = input.spec.shape
+    d = wrap_dim(dim, len(shape) + 1)
+    return unsqueeze_op(shareable(input), shape[:d] + (1,) + shape[d:])
+
+
+def permuted(input, order):
+    return transpose(input, permutation=order)
+
+
+permute_op = operation(permuted, name="permute", view=True, tensors=("input",))
+transpose_op = operation(permuted, name="transpose", view=True, tensors=("input",))
+t_op = operation(permuted, name="t", view=True, tensors=("input",))
+
+
+def permute(input, *dims):
+    """Dimensions in another order."""
+    order = sizes_of(dims)
+    if len(order) != len(input.spec.shape):
+        raise RuntimeError("permute(sparse_coo): number of dimensions in the tensor input does not "
+                           "match the length of the desired ordering of dimensions i.e. input.dim()"
+                           f" = {input.dim()} is not equal to len(dims) = {len(order)}")
+    return permute_op(input, wrap_dims(order, len(order)) if order else ())
+
+
+def transpose_(input, dim0, dim1):
+    """Two dimensions exchanged."""
+    ndim = len(input.spec.shape)
+    a, b = wrap_dim(dim0, ndim), wrap_dim(dim1, ndim)
+    order = list(range(ndim))
+    if ndim:
+        order[a], order[b] = b, a
+    return transpose_op(input, tuple(order))
+
+
+def t(input):
+    """The transpose of a matrix."""
+    ndim = len(input.spec.shape)
+    if ndim > 2:
+        raise RuntimeError(f"t() expects a tensor with <= 2 dimensions, but self is {ndim}D")
+    return t_op(input, tuple(reversed(range(ndim))))
+
+
+def T(input):
+    return permute_op(input, tuple(reversed(range(len(input.spec.shape)))))
+
+
+def mT(input):
+    return transpose_(input, -2, -1)
+
+
+def movedim(input, source, destination):
+    """Dimensions moved to new places; the others keep their order."""
+    ndim = len(input.spec.shape)
+    sources, targets = wrap_dims(source, ndim), wrap_dims(destination, ndim)
+    order = [i for i in range(ndim) if i not in sources]
+    for target, origin in sorted(zip(targets, sources)):
+        order.insert(target, origin)
+    return permute_op(input, tuple(order))
+
+
+@operation(name="expand", view=True, tensors=("input",))
+def expand_op(input, sizes):
+    own = aval_of(input).shape
+    return broadcast_in_dim(input, shape=sizes, broadcast_dimensions=tuple(
+        range(len(sizes) - len(own), len(sizes))))
+
+
+def expand(input, *sizes):
+    """Dimensions of size one stretched without copying."""
+    sizes, shape = sizes_of(sizes), input.spec.shape
+    missing = len(sizes) - len(shape)
+    if missing < 0:
+        raise RuntimeError(
+            f"expand(torch.{input.type_name()}{{{list(shape)}}}, size={list(sizes)}): the number "
+            f"of sizes provided ({len(sizes)}) must be greater or equal to the number of "
+            f"dimensions in the tensor ({len(shape)})")
+    full = []
+    for i, n in enumerate(sizes):
+        own = shape[i - missing] if i >= missing else 1
+        n = own if n == -1 else n
+        if own not in (1, n):
+            raise RuntimeError(f"The expanded size of the tensor ({n}) must match the existing "
+                               f"size ({own}) at non-singleton dimension {i}.  Target sizes: "
+                               f"{list(sizes)}.  Tensor sizes: {list(shape)}")
+        full.append(n)
+    return expand_op(shareable(input), tuple(full))
+
+
+def expand_as(input, other):
+    return expand(input, other.spec.shape)
+
+
+def broadcast_tensors(*tensors):
+    """Views of all tensors in their common shape."""
+    shape = broadcast_shapes(*(x.spec.shape for x in tensors))
+    return tuple(expand(x, shape) for x in tensors)
+
+
+# ------------------------------------------------------------------ parts
+
+
+def part(input, dim, start, end, step=1):
+    shape = aval_of(input).shape
+    starts = tuple(start if i == dim else 0 for i in range(len(shape)))
+    limits = tuple(end if i == dim else n for i, n in enumerate(shape))
+    strides = None if step == 1 else tuple(step if i == dim else 1 for i in range(len(shape)))
+    return slice_(input, start_indices=starts, limit_indices=limits, strides=strides)
+
+
+def one(input, dim, index):
+    shape = aval_of(input).shape
+    return reshape(part(input, dim, index, index + 1), new_sizes=shape[:dim] + shape[dim + 1:])
+
+
+PART = {name: operation(part, name=name, view=True, tensors=("input",))
+        for name in ("slice", "split", "split_with_sizes")}
+ONE = {name: operation(one, name=name, view=True, tensors=("input",))
+       for name in ("select", "unbind")}
+
+
+def select(input, dim, index):
+    """One position along `dim`, which disappears."""
+    shape = input.spec.shape
+    if not shape:
+        raise IndexError("select() cannot be applied to a 0-dim tensor.")
+    d = wrap_dim(dim, len(shape))
+    if not -shape[d] <= index < shape[d]:
+        raise IndexError(f"select(): index {index} out of range for tensor of size "
+                         f"{list(shape)} at dimension {d}")
+    return ONE["select"](input, d, int(index) % shape[d])
+
+
+def narrow(input, dim, start, length):
+    """`length` positions along `dim` from `start`."""
+    shape = input.spec.shape
+    d = wrap_dim(dim, len(shape))
+    start = int(start)
+    if not -shape[d] <= start <= shape[d]:
+        raise IndexError("start out of range (expected to be in range of "
+                         f"[{-shape[d]}, {shape[d]}], but got {start})")
+    start += shape[d] if start < 0 else 0
+    if start + length > shape[d]:
+        raise RuntimeError(f"start ({start}) + length ({length}) exceeds dimension size "
+                           f"({shape[d]}).")
+    return PART["slice"](input, d, start, start + length)
+
+
+def split(tensor, split_size_or_sections, dim=0):
+    """Pieces of one size, or of the given sizes, along `dim`."""
+    shape = tensor.spec.shape
+    d = wrap_dim(dim, len(shape))
+    n = shape[d]
+    if isinstance(split_size_or_sections, int):
+        size, op = split_size_or_sections, PART["split"]
+        if size < 0 or not size and n:
+            raise RuntimeError("split expects split_size be non-negative, but got split_size="
+                               f"{size}")
+        sizes = [min(size, n - i) for i in range(0, n, size)] if n else [0]
+    else:
+        sizes, op = list(split_size_or_sections), PART["split_with_sizes"]
+        if sum(sizes) != n:
+            raise RuntimeError("split_with_sizes expects split_sizes to sum exactly to "
+                               f"{n} (input tensor's size at dimension {d}), but got "
+                               f"split_sizes={sizes}")
+    starts = [sum(sizes[:i]) for i in range(len(sizes))]
+    return tuple(op(tensor, d, start, start + size) for start, size in zip(starts, sizes))
+
+
+def chunk(input, chunks, dim=0):
+    """At most `chunks` pieces along `dim`, all but the last of equal size."""
+    if chunks <= 0:
+        raise RuntimeError(f"chunk expects `chunks` to be greater than 0, got: {chunks}")
+    n = input.spec.shape[wrap_dim(dim, len(input.spec.shape))]
+    return split(input, max(1, -(-n // chunks)), dim)
+
+
+def unbind(input, dim=0):
+    """The positions along `dim`, one by one."""
+    d = wrap_dim(dim, len(input.spec.shape))
+    return tuple(ONE["unbind"](input, d, i) for i in range(input.spec.shape[d]))
+
+
+def diagonal_of(x, offset, dim1, dim2):
+    """The elements with equal (offset) positions along two dimensions, as a last dimension."""
+    from minigrad.ops.indexing import GatherDimensionNumbers, gather
+
+    shape = aval_of(x).shape
+    n = max(0, min(shape[dim1] + min(offset, 0), shape[dim2] - max(offset, 0)))
+    i = np.arange(n)
+    places = np.stack([i - min(offset, 0), i + max(offset, 0)], axis=-1)
+    rest = len(shape) - 2
+    sizes = tuple(1 if d in (dim1, dim2) else s for d, s in enumerate(shape))
+    first, second = min(dim1, dim2), max(dim1, dim2)
+    numbers = GatherDimensionNumbers(tuple(range(rest)), (first, second), (dim1, dim2))
+    return gather(x, places, dimension_numbers=numbers, slice_sizes=sizes)
+
+
+@operation(name="diagonal", tensors=("input",))
+def diagonal_op(input, offset, dim1, dim2):
+    return diagonal_of(input, offset, dim1, dim2)
+
+
+def diagonal(input, offset=0, dim1=0, dim2=1):
+    """The diagonal along two dimensions."""
+    ndim = len(input.spec.shape)
+    return diagonal_op(input, offset, wrap_dim(dim1, ndim), wrap_dim(dim2, ndim))
+
+
+# ------------------------------------------------------------------ joining and copying
+
+
+def concatenated(tensors, dim=0):
+    dtype = result_dtype(*tensors)
+    kept = [x for x in tensors if aval_of(x).shape != (0,)] or tensors[:1]
+    axis = wrap_dim(dim, len(aval_of(kept[0]).shape))
+    first = aval_of(kept[0]).shape
+    for i, x in enumerate(kept):
+        own = aval_of(x).shape
+        if len(own) != len(first):
+            raise RuntimeError("Tensors must have same number of dimensions: got "
+                               f"{len(first)} and {len(own)}")
+        for d, (n, m) in enumerate(zip(first, own)):
+            if n != m and d != axis:
+                raise RuntimeError("Sizes of tensors must match except in dimension "
+                                   f"{axis}. Expected size {n} but got size {m} for tensor number "
+                                   f"{i} in the list.")
+    kept = [cast(x, dtype) for x in kept]
+    return concatenate(*kept, dimension=axis) if len(kept) > 1 else kept[0]
+
+
+def stacked(tensors, dim=0):
+    dtype, first = result_dtype(*tensors), aval_of(tensors[0]).shape
+    for i, x in enumerate(tensors):
+        if aval_of(x).shape != first:
+            raise RuntimeError("stack expects each tensor to be equal size, but got "
+                               f"{list(first)} at entry 0 and {list(aval_of(x).shape)} at entry "
+                               f"{i}")
+    d = wrap_dim(dim, len(first) + 1)
+    sizes = first[:d] + (1,) + first[d:]
+    parts = [reshape(cast(x, dtype), new_sizes=sizes) for x in tensors]
+    return concatenate(*parts, dimension=d) if len(parts) > 1 else parts[0]
+
+
+cat_op, stack_op = variadic(concatenated, "cat"), variadic(stacked, "stack")
+
+
+def cat(tensors, dim=0):
+    """The tensors one after the other along `dim`."""
+    tensors = list(tensors)
+    if not tensors:
+        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
+    return cat_op(tensors, dim=dim)
+
+
+def stack(tensors, dim=0):
+    """The tensors side by side along a new dimension."""
+    tensors = list(tensors)
+    if not tensors:
+        raise RuntimeError("stack expects a non-empty TensorList")
+    return stack_op(tensors, dim=dim)
+
+
+@operation(name="repeat", tensors=("input",))
+def repeat_op(input, sizes):
+    shape = aval_of(input).shape
+    x = expand_to(input, (1,) * (len(sizes) - len(shape)) + shape)
+    return tile(x, reps=sizes)
+
+
+def repeat(input, *sizes):
+    """Copies along each dimension."""
+    return repeat_op(input, sizes_of(sizes))
+
+
+@operation(name="flip", tensors=("input",))
+def flip_op(input, dims):
+    return rev(input, dimensions=wrap_dims(dims, len(aval_of(input).shape)))
+
+
+def flip(input, *dims):
+    """The reverse order along `dims`."""
+    return flip_op(input, sizes_of(dims))
+
+
+@operation(name="constant_pad_nd", tensors=("input",))
+def constant_pad(input, padding, value=0.0):
+    """`value` around the last dimensions; pairs from the last dimension backwards."""
+    ndim = len(aval_of(input).shape)
+    config = [(0, 0, 0)] * ndim
+    for i in range(len(padding) // 2):
+        config[ndim - 1 - i] = (padding[2 * i], padding[2 * i + 1], 0)
+    dtype = aval_of(input).dtype
+    return pad(input, np.asarray(value).astype(dtype)[()], padding_config=tuple(config))
+
+
+@operation(name="roll", tensors=("input",))
+def roll_op(input, shifts, dims):
+    x = input
+    for shift, dim in zip(shifts, dims):
+        n = aval_of(x).shape[dim]
+        cut = -shift % n if n else 0
+        if cut:
+            x = concatenate(part(x, dim, cut, n), part(x, dim, 0, cut), dimension=dim)
+    return x
+
+
+def roll(input, shifts, dims=None):
+    """Elements moved along dimensions; what falls off the end comes back at the start."""
+    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
+    if dims is None:
+        return reshape_(roll_op(flatten(input), shifts, (0,)), input.spec.shape)
+    return roll_op(input, shifts, wrap_dims(dims, len(input.spec.shape)))
+
+
+def contiguous(input, memory_format=None):
+    """The same numbers in the order of their indices; a copy only if they are not."""
+    from compat.torch.pointwise import UNARY
+
+    if input.is_contiguous():
+        return input
+    return ordered_copy(input)
+
+
+@operation(name="clone")
+def ordered_copy(input):
+    from minigrad.ops.selection import copy
+
+    return copy(input)
+
+
+def triangle(keep):
+    def fn(input, diagonal=0):
+        from minigrad.ops.selection import select_n
+
+        x = input
+        shape = aval_of(x).shape
+        if len(shape) < 2:
+            raise RuntimeError("tril: input tensor must have at least 2 dimensions")
+        mask = expand_to(keep(np.ones(shape[-2:], bool), diagonal), shape)
+        zeros = np.zeros(shape, aval_of(x).dtype)
+        return select_n(mask, zeros, x)
+
+    return fn
+
+
+tril = operation(triangle(np.tril), name="tril")
+triu = operation(triangle(np.triu), name="triu")
+
+_ = get_mode

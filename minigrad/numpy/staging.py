@@ -1,0 +1,66 @@
+"""`staged`: functions that stand in programs as one `jit` equation, where JAX has one too.
+
+`where` prints as `jit[name=_where ...]` in JAX, `softmax` prints its equations. Marking a function
+here keeps the text of programs equal, and makes each trace of it once for all its uses. At level
+zero, and while an operation of a face is derived, the function is simply called.
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Sequence
+
+from minigrad.core import EVAL, PYTHON_SCALARS, Tensor, aval_of, config, get_mode
+from minigrad.eager import inlining
+from minigrad.numpy.promotion import operand
+from minigrad.ops.bodies import close_over
+from minigrad.ops.calls import jit_p
+from minigrad.program import stage
+from minigrad.tree import tree_flatten, tree_unflatten
+
+
+def staged(fn: Callable | None = None, *, name: str | None = None,
+           static: Sequence[str] = ()) -> Callable:
+    """Make `fn` one equation of programs. `static` names the parameters that are no arrays."""
+    if fn is None:
+        return functools.partial(staged, name=name, static=static)
+    signature = inspect.signature(fn)
+    programs: dict = {}
+    shown = name or fn.__name__
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        if get_mode().trace is EVAL or inlining.get():
+            return fn(*args, **kwargs)
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        fixed = {k: hashable(v) for k, v in bound.arguments.items() if k in static}
+        leaves, tree = tree_flatten({k: v for k, v in bound.arguments.items() if k not in static})
+        leaves = [operand(x) if type(x) in PYTHON_SCALARS else x for x in leaves]
+        classes = [type(x).result_class() if isinstance(x, Tensor) else Tensor for x in leaves]
+        face = next((c for c in classes if c is not Tensor), Tensor)
+        key = (tree, tuple(map(aval_of, leaves)), face, tuple(fixed.items()), config.x64)
+        if key not in programs:
+            programs[key] = trace(fn, [aval_of(x) for x in leaves], face, tree, fixed, shown)
+        program, out_tree = programs[key]
+        return tree_unflatten(out_tree, jit_p(*leaves, jaxpr=program, name=shown))
+
+    return call
+
+
+def trace(fn, avals, face, tree, fixed, name):
+    out_tree = None
+
+    def flat(*xs):
+        nonlocal out_tree
+        leaves, out_tree = tree_flatten(fn(**tree_unflatten(tree, xs), **fixed))
+        return leaves
+
+    program, captured = close_over(stage(flat, avals, face, name))
+    assert not captured, f"{name} must not close over arrays"
+    return program, out_tree
+
+
+def hashable(x):
+    return tuple(map(hashable, x)) if isinstance(x, list) else x

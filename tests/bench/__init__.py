@@ -1,0 +1,1 @@
+"""Benchmarks are commands, never timed tests: `python -m tests.bench [names]`."""

@@ -1,0 +1,48 @@
+"""Ratios of two ways of doing the same, measured side by side in one process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass
+class Workload:
+    """name, our function, theirs, and the ratio ours/theirs that is wanted."""
+
+    name: str
+    ours: Callable[[], object]
+    theirs: Callable[[], object]
+    target: float
+
+
+def seconds_per_call(f: Callable, calls: int) -> float:
+    start = time.perf_counter()
+    for _ in range(calls):
+        f()
+    return (time.perf_counter() - start) / calls
+
+
+def interleaved(f: Callable, g: Callable, budget: float = 2.0) -> tuple[float, float]:
+    """Median seconds of a call of each, alternating short batches so that both see the same
+    weather on a shared machine."""
+    f(), g()
+    once = max(seconds_per_call(f, 1), seconds_per_call(g, 1), 1e-7)
+    calls = max(1, min(1000, int(0.01 / once)))
+    ours, theirs = [], []
+    end = time.perf_counter() + budget
+    while time.perf_counter() < end or len(ours) < 5:
+        ours.append(seconds_per_call(f, calls))
+        theirs.append(seconds_per_call(g, calls))
+    return median(ours), median(theirs)
+
+
+def run(workloads: Sequence[Workload], title: str, theirs: str) -> None:
+    print(f"\n{title}\n{'workload':40} {'ours µs':>10} {theirs + ' µs':>10} {'ratio':>7} {'target':>7}")
+    for w in workloads:
+        a, b = interleaved(w.ours, w.theirs)
+        mark = "" if a / b <= w.target else "  above target"
+        print(f"{w.name:40} {a * 1e6:10.1f} {b * 1e6:10.1f} {a / b:7.2f} {w.target:7.2f}{mark}",
+              flush=True)
