@@ -13,16 +13,7 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    Primitive,
-    Tensor,
-    Trace,
-    Tracer,
-    aval_of,
-    box,
-    get_mode,
-    level,
-    make_aval,
-    owns,
+    Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, make_aval, owns,
 )
 from minigrad.ops.families import broadcast_batch, move_axis
 from minigrad.program import Jaxpr, eval_jaxpr, stage

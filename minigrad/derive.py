@@ -22,28 +22,13 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigrad import debug
-from minigrad.core import (
-    NO_GRAD,
-    Aval,
-    Spec,
-    Tensor,
-    make_aval,
-    make_spec,
-    table,
-    using,
-)
+from minigrad.core import NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, table, using
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
 from minigrad.program import Eqn, Jaxpr, Var, dead_code, simplify, stage
 from minigrad.reverse import vjp_flat
 from minigrad.source import (
-    ARRAYS,
-    CHEAP,
-    TENSORS,
-    display,
-    identifier,
-    instantiate_source,
-    write_program,
+    ARRAYS, CHEAP, TENSORS, display, identifier, instantiate_source, write_program,
 )
 from minigrad.tree import tree_flatten
 
@@ -217,9 +202,8 @@ def backward_text(name, eqns, grads, names, saved_names, g_names, n_out, consts,
         body.append(f"{', '.join(g_names)}{',' * (len(g_names) == 1)} = g")
     body += [*lines, f"return {', '.join(results)}"]
     text = f"def {identifier(name)}_backward(g, saved):\n" + "".join(f"    {b}\n" for b in body)
-    for n, (_, value) in captured.items():
-        if re.search(rf"\b{n}\b", text):
-            constants[n] = value if strict else getattr(value, "value", value)
+    constants |= {n: value if strict else getattr(value, "value", value)
+                  for n, (_, value) in captured.items()}
     return text, constants
 
 

@@ -11,22 +11,17 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
+from contextvars import ContextVar
 from typing import Any
+
+import numpy as np
 
 from minigrad import core, record
 from minigrad.core import (
-    EVAL,
-    PYTHON_SCALARS,
-    Spec,
-    Tensor,
-    aval_of,
-    box,
-    caches_to_clear,
-    get_mode,
-    make_aval,
-    make_box,
-    make_spec,
+    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, make_aval,
+    make_box, make_spec,
 )
+from minigrad.tree import tree_map
 
 scalar_specs: dict[type, dict[type, Spec]] = {}  # class -> Python type -> spec
 
@@ -49,6 +44,9 @@ def refresh_scalar_specs() -> None:
     for cls, specs in scalar_specs.items():
         specs.clear()
         specs_of_scalars(cls)
+
+
+inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)  # is an op derived?
 
 
 class Op:
@@ -99,8 +97,12 @@ class Op:
 
         boxes = [a for a in operands if isinstance(a, Tensor)]
         replay = functools.partial(self.replay, statics) if self.view else None
-        run = record.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls, boxes,
-                            view=replay)
+        token = inlining.set(True)  # a composite becomes one operation: no calls inside
+        try:
+            run = record.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls,
+                                  boxes, view=replay)
+        finally:
+            inlining.reset(token)
         if len(present) == len(specs):
             return run
         return lambda *args: run(*[a for a in args if a is not None])
@@ -109,12 +111,23 @@ class Op:
         """The view again, of another base of the same shape."""
         return self.wrapper(base, **dict(zip(self.statics, statics)))
 
+    def operand(self, x):
+        """NumPy's arrays enter by the face, which may narrow their dtype; scalars stay weak."""
+        return box(x, self.cls) if isinstance(x, (np.ndarray, np.generic)) else x
+
+    def of_face(self, out):
+        """A result in the class of the face."""
+        if isinstance(out, Tensor) and type(out) is not self.cls:
+            return make_box(self.cls, out.value, out.spec, out.node)
+        return out
+
     def inline(self, mode, tensors, statics):
         operands = [core.get_mode().trace.lift(a) if isinstance(a, Tensor) else a for a in tensors]
-        out = self.call(operands, statics)
+        out = self.call([self.operand(a) for a in operands], statics)
+        if isinstance(out, (tuple, list, dict)):
+            return tree_map(self.of_face, out)
+        out = self.of_face(out)
         if isinstance(out, Tensor):
-            if type(out) is not self.cls:
-                out = make_box(self.cls, out.value, out.spec, out.node)
             if self.view:
                 from minigrad.views import register_view
 

@@ -15,19 +15,8 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    BOOL,
-    Aval,
-    Primitive,
-    Tensor,
-    Trace,
-    Tracer,
-    aval_of,
-    box,
-    level,
-    make_aval,
-    make_box,
-    make_spec,
-    owns,
+    BOOL, Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, level, make_aval, make_box,
+    make_spec, owns,
 )
 from minigrad.ops.families import dtype_kind, instantiate, zeros_like
 from minigrad.program import Eqn, Jaxpr, StageTrace, Var, eval_jaxpr, stage

@@ -21,20 +21,8 @@ import numpy as np
 
 from minigrad import debug, errors, tape
 from minigrad.core import (
-    EVAL,
-    PYTHON_SCALARS,
-    Mode,
-    Tensor,
-    Tracer,
-    aval_of,
-    box,
-    config,
-    get_mode,
-    level,
-    make_box,
-    make_spec,
-    owns,
-    using,
+    EVAL, PYTHON_SCALARS, Mode, Tensor, Tracer, aval_of, box, config, get_mode, level, make_box,
+    make_spec, owns, using,
 )
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p

@@ -9,18 +9,8 @@ import numpy as np
 
 from minigrad import core, debug, errors
 from minigrad.core import (
-    Mode,
-    Primitive,
-    Tensor,
-    Tracer,
-    aval_of,
-    box,
-    class_of,
-    make_box,
-    make_spec,
-    owns,
-    reset_mode,
-    set_mode,
+    Mode, Primitive, Tensor, Tracer, aval_of, box, class_of, make_box, make_spec, owns,
+    reset_mode, set_mode,
 )
 from minigrad.derive import derive
 from minigrad.program import eval_jaxpr

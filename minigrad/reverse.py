@@ -9,24 +9,20 @@ The tape (`tape.py`) is the other road to the same gradient; tests hold the two 
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from minigrad import errors
-from minigrad.core import Linear, Tensor, aval_of, box
+from minigrad.batch import vmap
+from minigrad.core import Linear, Tensor, aval_of, box, class_of, table
 from minigrad.forward import (
-    FLOAT0,
-    flatten_fun,
-    instantiate_tangent,
-    is_differentiable,
-    jvp,
-    linearize_flat,
-    lower_aux,
+    flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
 )
-from minigrad.ops.families import add_any, dtype_kind, instantiate
+from minigrad.ops.families import add_any, dtype_kind
 from minigrad.program import Jaxpr, Literal, Var, literal_operand
-from minigrad.tree import tree_flatten, tree_map, tree_unflatten
+from minigrad.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 
 def backward_pass(program: Jaxpr, linear: Sequence[bool], args: Sequence, cts: Sequence) -> list:
@@ -121,12 +117,7 @@ def check_cotangent(ct, out):
     aval, expected = aval_of(ct), aval_of(out)
     if not is_differentiable(expected):
         return None
-    if aval.shape != expected.shape:
-        raise ValueError(
-            f"unexpected JAX type (e.g. shape/dtype) for argument to vjp function: got "
-            f"{aval.dtype.name}[{','.join(map(str, aval.shape))}], but expected "
-            f"{expected.dtype.name}[{','.join(map(str, expected.shape))}]")
-    if aval.dtype != expected.dtype and not aval.weak_type:
+    if aval.shape != expected.shape or aval.dtype != expected.dtype and not aval.weak_type:
         raise ValueError(
             f"unexpected JAX type (e.g. shape/dtype) for argument to vjp function: got "
             f"{aval.dtype.name}[{','.join(map(str, aval.shape))}], but expected "
@@ -139,6 +130,25 @@ def check_cotangent(ct, out):
 # ------------------------------------------------------------------ grad and its kin
 
 
+def on_arguments(f: Callable, argnums: int | Sequence[int], args: Sequence, kwargs: dict):
+    """`f` as a function of the chosen positional arguments, and those arguments."""
+    positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+    highest = max((i if i >= 0 else -i - 1 for i in positions), default=-1)
+    if highest >= len(args):
+        raise ValueError(
+            f"differentiating with respect to argnums={positions} requires at least "
+            f"{highest + 1} positional arguments to be passed by the caller, but got only "
+            f"{len(args)} positional arguments.")
+
+    def partial_f(*chosen):
+        full = list(args)
+        for i, a in zip(positions, chosen):
+            full[i] = a
+        return f(*full, **kwargs)
+
+    return partial_f, tuple(args[i] for i in positions)
+
+
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
                    holomorphic: bool = False, allow_int: bool = False) -> Callable:
     """A function returning `(f(*args), gradient)` for a scalar-valued `f`.
@@ -148,26 +158,17 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
     Source: jax.value_and_grad.
     """
 
+    @functools.wraps(f)
     def value_and_grad_f(*args, **kwargs):
-        positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        check_argnums(positions, len(args))
-        chosen = [args[i] for i in positions]
-        check_inputs(chosen, holomorphic, allow_int)
-
-        def partial_f(*diff_args):
-            full = list(args)
-            for i, a in zip(positions, diff_args):
-                full[i] = a
-            return f(*full, **kwargs)
-
+        partial_f, chosen = on_arguments(f, argnums, args, kwargs)
+        check_inputs("grad", chosen, holomorphic, allow_int)
         value, pullback, *aux = vjp(partial_f, *chosen, has_aux=has_aux)
         check_output(value, holomorphic)
         one = np.ones((), aval_of(value).dtype)[()]
-        grads = pullback(box(one, type(value) if isinstance(value, Tensor) else Tensor))
+        grads = pullback(box(one, class_of([value])))
         grads = grads[0] if isinstance(argnums, int) else grads
         return ((value, aux[0]), grads) if has_aux else (value, grads)
 
-    value_and_grad_f.__name__ = f"value_and_grad_{getattr(f, '__name__', 'f')}"
     return value_and_grad_f
 
 
@@ -176,39 +177,30 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
     """The gradient of a scalar-valued `f` with respect to `argnums`. See `value_and_grad`."""
     both = value_and_grad(f, argnums, has_aux, holomorphic, allow_int)
 
+    @functools.wraps(f)
     def grad_f(*args, **kwargs):
         value, g = both(*args, **kwargs)
         return (g, value[1]) if has_aux else g
 
-    grad_f.__name__ = f"grad_{getattr(f, '__name__', 'f')}"
     return grad_f
 
 
-def check_argnums(positions: Sequence[int], given: int) -> None:
-    highest = max((i if i >= 0 else -i - 1 for i in positions), default=-1)
-    if highest >= given:
-        raise ValueError(
-            f"differentiating with respect to argnums={tuple(positions)} requires at least "
-            f"{highest + 1} positional arguments to be passed by the caller, but got only "
-            f"{given} positional arguments.")
-
-
-def check_inputs(args, holomorphic: bool, allow_int: bool) -> None:
-    for leaf in tree_flatten(args)[0]:
+def check_inputs(name: str, args, holomorphic: bool, allow_int: bool) -> None:
+    for leaf in tree_leaves(args):
         dtype = aval_of(leaf).dtype
         kind = dtype_kind(dtype)
         if holomorphic and kind != "c":
-            raise TypeError("grad with holomorphic=True requires inputs with complex dtype, "
+            raise TypeError(f"{name} with holomorphic=True requires inputs with complex dtype, "
                             f"but got {dtype.name}.")
         if kind == "c" and not holomorphic:
             raise TypeError(
-                "grad requires real-valued inputs (input dtype that is a sub-dtype of "
+                f"{name} requires real-valued inputs (input dtype that is a sub-dtype of "
                 f"np.floating), but got {dtype.name}. For holomorphic differentiation, pass "
                 "holomorphic=True. For differentiation of non-holomorphic functions involving "
                 "complex inputs, use jax.vjp directly.")
         if kind in "iub" and not allow_int:
             raise TypeError(
-                "grad requires real- or complex-valued inputs (input dtype that is a sub-dtype "
+                f"{name} requires real- or complex-valued inputs (input dtype that is a sub-dtype "
                 f"of np.inexact), but got {dtype.name}. If you want to use Boolean- or "
                 "integer-valued inputs, use vjp or set allow_int to True.")
 
@@ -233,67 +225,46 @@ def check_output(value, holomorphic: bool) -> None:
             "outputs, use jax.vjp directly.")
 
 
-def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
+           holomorphic: bool = False) -> Callable:
     """Jacobian by one batched jvp over the standard basis: a column at a time."""
-    from minigrad.batch import vmap
 
+    @functools.wraps(f)
     def jacobian(*args, **kwargs):
-        positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        chosen = tuple(args[i] for i in positions)
-        check_inputs(chosen, any(dtype_kind(aval_of(x).dtype) == "c"
-                                 for x in tree_flatten(chosen)[0]), False)
-
-        def partial_f(*diff_args):
-            full = list(args)
-            for i, a in zip(positions, diff_args):
-                full[i] = a
-            return f(*full, **kwargs)
-
+        partial_f, chosen = on_arguments(f, argnums, args, kwargs)
+        check_inputs("jacfwd", chosen, holomorphic, False)
         leaves, tree = tree_flatten(chosen)
-        leaves = [box(x) for x in leaves]
 
         def push(*tangents):
-            return jvp(partial_f, chosen, tree_unflatten(tree, tangents), has_aux=has_aux)
+            out = jvp(partial_f, chosen, tree_unflatten(tree, tangents), has_aux=has_aux)
+            return out[1:]
 
-        out_axes = (None, -1, None) if has_aux else (None, -1)
-        value, columns, *aux = vmap(push, out_axes=out_axes)(*standard_basis(leaves))
-        del value
+        columns, *aux = vmap(push, out_axes=(-1, None)[:1 + has_aux])(*standard_basis(leaves))
+        one = isinstance(argnums, int)
 
         def split(column):
-            return tree_unflatten(tree, unravel_axis(column, -1, leaves))
+            parts = tree_unflatten(tree, cut_axis(column, -1, leaves))
+            return parts[0] if one else parts
 
         jac = tree_map(split, columns)
-        jac = tree_map(lambda row: row[0], jac, is_leaf=lambda x: isinstance(x, tuple)) \
-            if isinstance(argnums, int) else jac
         return (jac, aux[0]) if has_aux else jac
 
     return jacobian
 
 
-def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
+           holomorphic: bool = False, allow_int: bool = False) -> Callable:
     """Jacobian by one batched vjp over the standard basis: a row at a time."""
-    from minigrad.batch import vmap
 
+    @functools.wraps(f)
     def jacobian(*args, **kwargs):
-        positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
-        chosen = tuple(args[i] for i in positions)
-
-        def partial_f(*diff_args):
-            full = list(args)
-            for i, a in zip(positions, diff_args):
-                full[i] = a
-            return f(*full, **kwargs)
-
+        partial_f, chosen = on_arguments(f, argnums, args, kwargs)
+        check_inputs("jacrev", chosen, holomorphic, allow_int)
         value, pullback, *aux = vjp(partial_f, *chosen, has_aux=has_aux)
         leaves, tree = tree_flatten(value)
-
-        def pull(*cts):
-            return pullback(tree_unflatten(tree, cts))
-
-        rows = vmap(pull)(*standard_basis(leaves))
-        rows = rows[0] if isinstance(argnums, int) else rows
-        row_leaves, row_tree = tree_flatten(rows)
-        split = [unravel_axis(r, 0, leaves) for r in row_leaves]  # [input leaf][output leaf]
+        rows = vmap(lambda *cts: pullback(tree_unflatten(tree, cts)))(*standard_basis(leaves))
+        row_leaves, row_tree = tree_flatten(rows[0] if isinstance(argnums, int) else rows)
+        split = [cut_axis(r, 0, leaves) for r in row_leaves]  # [input leaf][output leaf]
         jac = tree_unflatten(tree, [
             tree_unflatten(row_tree, [s[k] for s in split]) for k in range(len(leaves))])
         return (jac, aux[0]) if has_aux else jac
@@ -301,29 +272,25 @@ def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False)
     return jacobian
 
 
-def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False) -> Callable:
+def hessian(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
+            holomorphic: bool = False) -> Callable:
     """Second derivatives: forward over reverse."""
-    return jacfwd(jacrev(f, argnums, has_aux), argnums, has_aux)
+    return jacfwd(jacrev(f, argnums, has_aux, holomorphic), argnums, has_aux, holomorphic)
 
 
 def standard_basis(leaves) -> list:
     """For each leaf, the block of the identity that perturbs it: (total size, *leaf shape)."""
     avals = [aval_of(x) for x in leaves]
-    total = sum(a.size for a in avals)
-    blocks, start = [], 0
-    for x, a in zip(leaves, avals):
-        block = np.zeros((total, a.size), a.dtype)
-        block[np.arange(start, start + a.size), np.arange(a.size)] = 1
-        blocks.append(box(block.reshape(total, *a.shape),
-                          type(x) if isinstance(x, Tensor) else Tensor))
-        start += a.size
+    rows = np.cumsum([0, *(a.size for a in avals)])
+    blocks = []
+    for x, a, start in zip(leaves, avals, rows):
+        block = np.eye(rows[-1], a.size, -start, a.dtype).reshape(rows[-1], *a.shape)
+        blocks.append(box(block, class_of([x])))
     return blocks
 
 
-def unravel_axis(x, axis: int, leaves) -> list:
+def cut_axis(x, axis: int, leaves) -> list:
     """Cut `axis` of `x` into the leaves' sizes and give each piece the leaf's shape there."""
-    from minigrad.core import table
-
     shape = aval_of(x).shape
     axis %= len(shape)
     pieces, start = [], 0
@@ -332,10 +299,6 @@ def unravel_axis(x, axis: int, leaves) -> list:
         starts = tuple(start if i == axis else 0 for i in range(len(shape)))
         limits = tuple(start + a.size if i == axis else n for i, n in enumerate(shape))
         piece = table["slice"](x, start_indices=starts, limit_indices=limits, strides=None)
-        new_shape = shape[:axis] + a.shape + shape[axis + 1:]
-        pieces.append(table["reshape"](piece, new_sizes=new_shape, dimensions=None, sharding=None))
+        pieces.append(table["reshape"](piece, new_sizes=shape[:axis] + a.shape + shape[axis + 1:]))
         start += a.size
     return pieces
-
-
-_ = FLOAT0, instantiate

@@ -3,7 +3,6 @@ NumPy's warnings off, boxes the results and builds the node in place."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from typing import Any
 
@@ -21,9 +20,7 @@ from minigrad.tree import tree_flatten
 def runner(entry: Entry) -> Callable:
     """A function of boxes for one entry: kernels inlined, the node built in place."""
     text, constants = runner_text(entry)
-    namespace = {"entry": entry, "cls": entry.cls, "specs": entry.out_specs, **RUNTIME}
-    constants |= {k: v for k, v in namespace.items() if re.search(rf"\b{k}\b", text)}
-    return instantiate_source(text, constants, ARRAYS)
+    return instantiate_source(text, RUNTIME | {"entry": entry, "cls": entry.cls} | constants, ARRAYS)
 
 
 def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:

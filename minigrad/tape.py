@@ -21,19 +21,8 @@ import numpy as np
 
 from minigrad import core
 from minigrad.core import (
-    EAGER,
-    EVAL,
-    INFERENCE,
-    NO_GRAD,
-    Mode,
-    Tensor,
-    Tracer,
-    box,
-    get_mode,
-    make_box,
-    make_spec,
-    reset_mode,
-    set_mode,
+    EAGER, EVAL, INFERENCE, NO_GRAD, Mode, Tensor, Tracer, box, get_mode, make_box, make_spec,
+    reset_mode, set_mode,
 )
 
 # ------------------------------------------------------------------ nodes

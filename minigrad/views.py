@@ -15,17 +15,7 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL,
-    NO_GRAD,
-    Tensor,
-    Tracer,
-    aval_of,
-    box,
-    get_mode,
-    make_box,
-    make_spec,
-    owns,
-    table,
+    EVAL, NO_GRAD, Tensor, Tracer, aval_of, box, get_mode, make_box, make_spec, owns, table,
     using,
 )
 from minigrad.runner import register_runtime

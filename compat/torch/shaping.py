@@ -7,11 +7,14 @@ import math
 import numpy as np
 
 from compat.torch.operation import operation, variadic
+from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype
 from compat.torch.tensor import wrap_dim, wrap_dims
 from minigrad import views
-from minigrad.core import aval_of, get_mode
+from minigrad.core import aval_of
+from minigrad.ops.indexing import GatherDimensionNumbers, gather
 from minigrad.ops.joining import concatenate
+from minigrad.ops.selection import select_n
 from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, rev, slice_, tile, transpose
 
 # ------------------------------------------------------------------ arguments
@@ -88,8 +91,6 @@ def reshape_(input, *shape):
     sizes = infer_size(sizes_of(shape), input.numel())
     if can_view(input, sizes):
         return view_op(shareable(input), sizes)
-    from compat.torch.pointwise import UNARY
-
     return copying_view(UNARY["clone"](input), sizes)
 
 
@@ -311,8 +312,6 @@ def unbind(input, dim=0):
 
 def diagonal_of(x, offset, dim1, dim2):
     """The elements with equal (offset) positions along two dimensions, as a last dimension."""
-    from minigrad.ops.indexing import GatherDimensionNumbers, gather
-
     shape = aval_of(x).shape
     n = max(0, min(shape[dim1] + min(offset, 0), shape[dim2] - max(offset, 0)))
     i = np.arange(n)
@@ -443,24 +442,16 @@ def roll(input, shifts, dims=None):
 
 def contiguous(input, memory_format=None):
     """The same numbers in the order of their indices; a copy only if they are not."""
-    from compat.torch.pointwise import UNARY
-
     if input.is_contiguous():
         return input
-    return ordered_copy(input)
-
-
-@operation(name="clone")
-def ordered_copy(input):
-    from minigrad.ops.selection import copy
-
-    return copy(input)
+    copy = UNARY["clone"](input)
+    if copy.spec.concrete:
+        copy.value = np.ascontiguousarray(copy.value)
+    return copy
 
 
 def triangle(keep):
     def fn(input, diagonal=0):
-        from minigrad.ops.selection import select_n
-
         x = input
         shape = aval_of(x).shape
         if len(shape) < 2:
@@ -474,5 +465,3 @@ def triangle(keep):
 
 tril = operation(triangle(np.tril), name="tril")
 triu = operation(triangle(np.triu), name="triu")
-
-_ = get_mode

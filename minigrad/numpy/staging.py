@@ -11,7 +11,9 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 
-from minigrad.core import EVAL, PYTHON_SCALARS, Tensor, aval_of, config, get_mode
+from minigrad.core import (
+    EVAL, PYTHON_SCALARS, Tensor, aval_of, caches_to_clear, config, get_mode,
+)
 from minigrad.eager import inlining
 from minigrad.numpy.promotion import operand
 from minigrad.ops.bodies import close_over
@@ -36,30 +38,31 @@ def staged(fn: Callable | None = None, *, name: str | None = None,
         bound = signature.bind(*args, **kwargs)
         bound.apply_defaults()
         fixed = {k: hashable(v) for k, v in bound.arguments.items() if k in static}
-        leaves, tree = tree_flatten({k: v for k, v in bound.arguments.items() if k not in static})
+        names = [k for k in bound.arguments if k not in static]
+        leaves, tree = tree_flatten([bound.arguments[k] for k in names])
         leaves = [operand(x) if type(x) in PYTHON_SCALARS else x for x in leaves]
-        classes = [type(x).result_class() if isinstance(x, Tensor) else Tensor for x in leaves]
+        classes = [type(x).result_class() for x in leaves if isinstance(x, Tensor)]
         face = next((c for c in classes if c is not Tensor), Tensor)
         key = (tree, tuple(map(aval_of, leaves)), face, tuple(fixed.items()), config.x64)
         if key not in programs:
-            programs[key] = trace(fn, [aval_of(x) for x in leaves], face, tree, fixed, shown)
-        program, out_tree = programs[key]
-        return tree_unflatten(out_tree, jit_p(*leaves, jaxpr=program, name=shown))
+            programs[key] = trace(fn, [aval_of(x) for x in leaves], face, tree, names, fixed, shown)
+        program, captured, out_tree = programs[key]
+        return tree_unflatten(out_tree, jit_p(*captured, *leaves, jaxpr=program, name=shown))
 
+    caches_to_clear.append(programs.clear)
     return call
 
 
-def trace(fn, avals, face, tree, fixed, name):
+def trace(fn, avals, face, tree, names, fixed, shown):
+    """(program, the arrays it captured, structure of its result)."""
     out_tree = None
 
     def flat(*xs):
         nonlocal out_tree
-        leaves, out_tree = tree_flatten(fn(**tree_unflatten(tree, xs), **fixed))
+        leaves, out_tree = tree_flatten(fn(**dict(zip(names, tree_unflatten(tree, xs))), **fixed))
         return leaves
 
-    program, captured = close_over(stage(flat, avals, face, name))
-    assert not captured, f"{name} must not close over arrays"
-    return program, out_tree
+    return *close_over(stage(flat, avals, face, shown)), out_tree
 
 
 def hashable(x):

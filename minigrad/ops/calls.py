@@ -7,35 +7,13 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL,
-    Linear,
-    Primitive,
-    Tensor,
-    aval_of,
-    box,
-    get_mode,
-    is_linear,
-    level,
-    owns,
-    using,
+    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, is_linear, level, owns, using,
 )
 from minigrad.forward import (
-    JVPTrace,
-    JVPTracer,
-    LinearTrace,
-    is_differentiable,
-    jvp_flat,
-    jvp_jaxpr,
+    JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_flat, jvp_jaxpr,
 )
 from minigrad.ops.bodies import (
-    as_dims,
-    close_over,
-    invert,
-    merge,
-    partial_eval_jaxpr,
-    pick,
-    split_list,
-    transpose_jaxpr,
+    as_dims, close_over, invert, merge, partial_eval_jaxpr, pick, split_list, transpose_jaxpr,
 )
 from minigrad.ops.families import broadcast_batch, instantiate, move_axis
 from minigrad.program import Jaxpr, eval_jaxpr, stage

@@ -15,16 +15,8 @@ from minigrad.batch import batch_jaxpr
 from minigrad.core import Aval, Linear, Primitive, aval_of, box, is_linear
 from minigrad.forward import LinearTrace, jvp_jaxpr
 from minigrad.ops.bodies import (
-    as_dims,
-    close_over,
-    fixpoint,
-    invert,
-    merge,
-    partial_eval_jaxpr,
-    pick,
-    reorder_inputs,
-    split_list,
-    transpose_jaxpr,
+    as_dims, close_over, fixpoint, invert, merge, partial_eval_jaxpr, pick, reorder_inputs,
+    split_list, transpose_jaxpr,
 )
 from minigrad.ops.families import add_any, broadcast_batch, instantiate, move_axis, zeros_like
 from minigrad.program import Jaxpr, Var, eval_jaxpr, stage

@@ -20,13 +20,7 @@ import numpy as np
 from kernels import reference
 from minigrad.core import BOOL, aval_of, make_aval
 from minigrad.ops.families import (
-    broadcast_batch,
-    check_dtypes,
-    elementwise,
-    match_shape,
-    move_axis,
-    table_op,
-    zeros_like,
+    broadcast_batch, check_dtypes, elementwise, match_shape, move_axis, table_op, zeros_like,
 )
 from minigrad.ops.selection import convert, filled, select
 

@@ -15,14 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from minigrad.core import (
-    PYTHON_SCALARS,
-    Aval,
-    Linear,
-    Primitive,
-    Tensor,
-    aval_of,
-    is_linear,
-    make_aval,
+    PYTHON_SCALARS, Aval, Linear, Primitive, Tensor, aval_of, is_linear, make_aval,
 )
 
 Rules = tuple

@@ -19,27 +19,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernels import indexing as kernels
-from kernels.indexing import (
-    GatherDimensionNumbers,
-    GatherScatterMode,
-    ScatterDimensionNumbers,
-)
+from kernels.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
 from minigrad.core import Primitive, Tensor, aval_of, is_linear, make_aval
-from minigrad.ops.axes import (
-    canonical,
-    check_same_dtypes,
-    linear_together,
-    shifted,
-    without,
-)
+from minigrad.ops.axes import canonical, check_same_dtypes, linear_together, shifted, without
 from minigrad.ops.families import (
-    Scalar,
-    dtype_kind,
-    full,
-    jvp_from_rules,
-    linear,
-    move_axis,
-    table_op,
+    Scalar, dtype_kind, full, jvp_from_rules, linear, move_axis, table_op,
 )
 from minigrad.ops.joining import join
 from minigrad.ops.shaping import broadcast_in_dim, expand_dims, squeeze

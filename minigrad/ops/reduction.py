@@ -19,9 +19,7 @@ from minigrad.ops.axes import without
 from minigrad.ops.elementwise import div, eq, mul
 from minigrad.ops.families import dtype_kind, full, reduction
 from minigrad.ops.selection import convert
-from minigrad.ops.shaping import (
-    broadcast_in_dim, pad, reshape, reshape_to, slice_in_dim, squeeze,
-)
+from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, reshape_to, slice_in_dim, squeeze
 
 
 def reduce_sum_transpose(ct, x, *, axes, out_sharding):

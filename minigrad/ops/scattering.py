@@ -23,21 +23,9 @@ from kernels import indexing as kernels
 from kernels.indexing import GatherDimensionNumbers
 from minigrad.core import Primitive, aval_of, is_linear, make_aval
 from minigrad.ops.axes import check_same_dtypes, shifted, without
-from minigrad.ops.families import (
-    broadcast_batch,
-    instantiate,
-    jvp_from_rules,
-    table_op,
-    zeros_like,
-)
+from minigrad.ops.families import broadcast_batch, instantiate, jvp_from_rules, table_op, zeros_like
 from minigrad.ops.indexing import (
-    DROP,
-    check_batching_dims,
-    check_dims,
-    check_disjoint,
-    check_index_map,
-    gather,
-    writable,
+    DROP, check_batching_dims, check_dims, check_disjoint, check_index_map, gather, writable,
     zero_fill,
 )
 from minigrad.ops.shaping import full_like, iota, reshape_to

@@ -10,16 +10,8 @@ import numpy as np
 from kernels import reference
 from minigrad.core import BOOL, Primitive, aval_of, is_linear, make_aval
 from minigrad.ops.families import (
-    adopt_dtype,
-    broadcast_batch,
-    check_dtypes,
-    dtype_kind,
-    elementwise,
-    full,
-    linear,
-    move_axis,
-    table_op,
-    zeros_like,
+    adopt_dtype, broadcast_batch, check_dtypes, dtype_kind, elementwise, full, linear,
+    move_axis, table_op, zeros_like,
 )
 
 # ------------------------------------------------------------------ selection

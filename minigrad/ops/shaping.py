@@ -18,23 +18,10 @@ import numpy as np
 from kernels import reference
 from minigrad.core import Primitive, Tensor, aval_of, is_linear, make_aval
 from minigrad.ops.axes import (
-    canonical,
-    check_sizes,
-    insert,
-    inverse,
-    linear_together,
-    moves,
-    shifted,
-    skip,
-    without,
+    canonical, check_sizes, insert, inverse, linear_together, moves, shifted, skip, without,
 )
 from minigrad.ops.families import (
-    adopt_dtype,
-    broadcast_batch,
-    dtype_kind,
-    full,
-    move_axis,
-    table_op,
+    adopt_dtype, broadcast_batch, dtype_kind, full, move_axis, table_op,
 )
 from minigrad.ops.joining import concatenate, split, stack, unstack
 

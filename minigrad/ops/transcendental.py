@@ -9,18 +9,7 @@ import numpy as np
 from kernels import reference
 from minigrad.core import aval_of, make_aval
 from minigrad.ops.elementwise import (
-    abs_,
-    add,
-    div,
-    eq,
-    gt,
-    integer_pow,
-    mul,
-    neg,
-    replace_zero,
-    sign,
-    square,
-    sub,
+    abs_, add, div, eq, gt, integer_pow, mul, neg, replace_zero, sign, square, sub,
 )
 from minigrad.ops.families import broadcast_shapes, dtype_kind, elementwise, full, match_shape
 from minigrad.ops.selection import convert, filled, select

@@ -29,7 +29,9 @@ from minigrad.ops.convolution import dilated, padding_for_x
 from minigrad.ops.elementwise import abs_, add, eq, ge, le, max_, min_, mul, ne, neg, or_, sub
 from minigrad.ops.families import broadcast_batch, dtype_kind, instantiate, jvp_from_rules, linear
 from minigrad.ops.selection import filled, select
-from minigrad.ops.shaping import concatenate, pad, rev, slice_, slice_in_dim
+from minigrad.ops.shaping import (
+    concatenate, expand_dims, index_in_dim, pad, rev, slice_, slice_in_dim,
+)
 from minigrad.ops.transcendental import exp, log1p
 from minigrad.source import array_function
 
@@ -100,7 +102,7 @@ reduce_window_sum = moves(
 
 
 def window_of_winner(name: str, impl, select_prim: Primitive) -> Primitive:
-    """The largest or smallest of every window; the tangent is its tangent, of equals the first's."""
+    """The largest or smallest of every window; its tangent is that of the first of equals."""
     p = Primitive(
         name, impl,
         lambda x, **window: make_aval(window_shape(x, **window), x.dtype, x.weak_type),
@@ -168,9 +170,16 @@ select_and_scatter_add = linear(  # source, operand -> each element of source pu
 
 
 def reduce_window_impl(*operands, jaxpr, consts, **window):
+    """The kernel takes identities for initial values; others also count once in every window."""
     run = array_function(jaxpr)
-    out = kernels.reduce_window(*operands, function=lambda *pairs: run(*consts, *pairs), **window)
-    return list(out) if isinstance(out, tuple) else [out]
+
+    def combine(*pairs):
+        return run(*consts, *pairs)
+
+    out = kernels.reduce_window(*operands, function=combine, **window)
+    outs = out if isinstance(out, tuple) else (out,)
+    initials = operands[len(outs):]
+    return combine(*(np.broadcast_to(i, outs[0].shape) for i in initials), *outs)
 
 
 def reduce_window_abstract(*avals, jaxpr, consts, **window):
@@ -203,14 +212,20 @@ def reduce_window_jvp(primals, tangents, *, jaxpr, consts, **window):
     return outs[:n], outs[n:]
 
 
-def reduce_window_batch(size, args, dims, *, jaxpr, consts, **window):
+def reduce_window_batch(size, args, dims, **params):
+    """One more axis that the window passes by. An initial value pads all windows alike, so where
+    those are batched (JAX refuses) each example is reduced by itself."""
     n = len(args) // 2
-    if any(d is not None for d in dims[n:]):
-        raise NotImplementedError("reduce_window batching is not implemented for initial values")
-    arrays = [broadcast_batch(x, d, size) for x, d in zip(args[:n], dims)]
-    outs = reduce_window(*arrays, *args[n:], jaxpr=jaxpr, consts=consts,
-                         **batched_window(0, **window))
-    return outs, [0] * n
+    if all(d is None for d in dims[n:]):
+        arrays = [broadcast_batch(x, d, size) for x, d in zip(args[:n], dims)]
+        fixed = {name: params.pop(name) for name in ("jaxpr", "consts")}
+        return reduce_window(*arrays, *args[n:], **fixed, **batched_window(0, **params)), [0] * n
+    examples = [
+        reduce_window(*(x if d is None else index_in_dim(x, i, d, keepdims=False)
+                        for x, d in zip(args, dims)), **params)
+        for i in range(size)]
+    return [concatenate(*(expand_dims(out, (0,)) for out in outs), dimension=0)
+            for outs in zip(*examples)], [0] * n
 
 
 reduce_window = Primitive(  # n arrays, n initial values; `jaxpr` reduces n lefts and n rights

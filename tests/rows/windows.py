@@ -121,7 +121,7 @@ PLACES = np.arange(15, dtype=np.int32).reshape(3, 5)
 
 ROWS += [
     generic(lambda a, b: [table["mul"](a, b)], lambda a, b: (lax.mul(a, b),),
-            (X,), (np.float32(1),), (2, 2), (1, 2), ((1, 0), (0, 0)), note="products"),
+            (X,), (np.float32(1),), (2, 2), (1, 2), note="products"),
     generic(largest_with_index, largest_with_index, (X, PLACES),
             (np.float32(-np.inf), np.int32(-1)), (2, 3), note="argmax of every window"),
 ]

@@ -1,0 +1,243 @@
+"""Random numbers with PyTorch's bits: the default generator, `rand`, `randn`, dropout's masks.
+
+Eager calls draw from a generator of `kernels.mersenne` directly. While a function is staged the
+generator's state is a cell of the program: `torch_random` maps a state to numbers and the next
+state, so a compiled step draws what eager code would and leaves the generator where it would be.
+"""
+
+from __future__ import annotations
+
+import contextlib
+
+import numpy as np
+
+from compat.torch.dtypes import CPU, to_numpy_or_none
+from compat.torch.tensor import Tensor, from_array
+from kernels import mersenne
+from minigrad import core
+from minigrad.core import EVAL, Primitive, box, config, get_mode, make_aval
+from minigrad.jit import read_state
+
+STATE_SIZE = mersenne.STATE.itemsize
+
+
+class Generator(mersenne.Generator):
+    """A source of random numbers with a state of its own. Source: torch.Generator."""
+
+    def __init__(self, device="cpu"):
+        super().__init__()
+        self.device = CPU
+
+    def get_state(self):
+        return from_array(super().get_state())
+
+    def set_state(self, state):
+        return super().set_state(core.to_array(state) if isinstance(state, core.Tensor) else state)
+
+    def clone_state(self):
+        made = Generator()
+        made.set_state(self.get_state())
+        return made
+
+    def __repr__(self) -> str:
+        return f"<torch._C.Generator object at {id(self):#x}>"
+
+
+default_generator = Generator()
+
+
+def manual_seed(seed) -> Generator:
+    """Seed the default generator."""
+    return default_generator.manual_seed(int(seed))
+
+
+def seed() -> int:
+    return default_generator.seed()
+
+
+def initial_seed() -> int:
+    return default_generator.initial_seed()
+
+
+def get_rng_state() -> Tensor:
+    return default_generator.get_state()
+
+
+def set_rng_state(state) -> None:
+    default_generator.set_state(state)
+
+
+@contextlib.contextmanager
+def fork_rng(devices=None, enabled=True):
+    """Put the default generator back as it was after the block."""
+    before = get_rng_state()
+    try:
+        yield
+    finally:
+        if enabled:
+            set_rng_state(before)
+
+
+# ------------------------------------------------------------------ drawing while staged
+
+
+def draw_impl(state, *, distribution, arguments, shape, dtype):
+    generator = mersenne.Generator().set_state(np.asarray(state))
+    values = getattr(mersenne, distribution)(generator, *arguments, shape=shape, dtype=dtype)
+    return [values, generator.get_state()]
+
+
+torch_random = Primitive(
+    "torch_random", draw_impl,
+    lambda state, *, shape, dtype, **_: [make_aval(shape, dtype), state],
+    multiple_results=True,
+    batch=lambda size, args, dims, **params: (torch_random(*args, **params), [None, None]),
+)
+
+
+def draw(distribution: str, shape, dtype, arguments=(), generator=None) -> Tensor:
+    """Numbers from a distribution of `kernels.mersenne`, from the (default) generator."""
+    generator = generator or default_generator
+    shape, dtype = tuple(shape), np.dtype(dtype)
+    if get_mode().trace is EVAL:
+        numbers = getattr(mersenne, distribution)(generator, *arguments, shape=shape, dtype=dtype)
+        return from_array(numbers)
+    state = read_state(generator, lambda: np.asarray(mersenne.Generator.get_state(generator)),
+                       generator.set_state)
+    values, after = torch_random(state, distribution=distribution, arguments=tuple(arguments),
+                                 shape=shape, dtype=dtype)
+    if state.spec.concrete:
+        generator.set_state(core.to_array(after))
+    else:
+        state.value = after.value
+    return box(values.value, Tensor)
+
+
+def sizes_of(size) -> tuple[int, ...]:
+    if len(size) == 1 and not isinstance(size[0], int):
+        size = size[0]
+    return tuple(int(n) for n in size)
+
+
+def factory(distribution: str, name: str):
+    def fn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
+           requires_grad=False, pin_memory=False):
+        size = sizes_of(size)
+        made = draw(distribution, size, to_numpy_or_none(dtype) or config.default_dtype,
+                    generator=generator)
+        return made.requires_grad_() if requires_grad else made
+
+    fn.__name__ = fn.__qualname__ = name
+    fn.__doc__ = f"torch.{name}: independent numbers in the given shape."
+    return fn
+
+
+rand, randn = factory("uniform", "rand"), factory("normal", "randn")
+
+
+def rand_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
+    return rand(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+def randn_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
+    return randn(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+
+
+class integers:
+    """`mersenne.randint` takes its bounds before the shape; so do permutations their length."""
+
+
+def randint(low, high=None, size=None, *, generator=None, dtype=None, requires_grad=False,
+            device=None) -> Tensor:
+    """Whole numbers from low to high - 1."""
+    if size is None:
+        low, high, size = 0, low, high
+    elif high is None:
+        low, high = 0, low
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= "
+                           f"to={high}")
+    return draw("randint", sizes_of((size,)), to_numpy_or_none(dtype) or np.int64, (low, high),
+                generator)
+
+
+def randint_like(input, low, high=None, *, dtype=None, **_) -> Tensor:
+    low, high = (0, low) if high is None else (low, high)
+    return randint(low, high, input.spec.shape, dtype=dtype or input.dtype)
+
+
+def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
+    """0 ... n-1 in random order."""
+    return from_array(mersenne.randperm(generator or default_generator, n,
+                                        to_numpy_or_none(dtype) or np.int64))
+
+
+def bernoulli(input, *, generator=None) -> Tensor:
+    """1 with the probability that each element gives."""
+    array = core.to_array(input)
+    return from_array(np.asarray(mersenne.bernoulli(
+        generator or default_generator, np.asarray(array), input.spec.shape, input.spec.dtype)))
+
+
+def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:
+    """Indices drawn with the weights along the last dimension."""
+    return from_array(mersenne.multinomial(
+        generator or default_generator, np.asarray(core.to_array(input)), num_samples,
+        replacement))
+
+
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None) -> Tensor:
+    """Normal numbers; mean and std may be tensors."""
+    if size is not None:
+        return draw("normal", sizes_of((size,)), to_numpy_or_none(dtype) or config.default_dtype,
+                    (), generator) * std + mean
+    shape = np.broadcast_shapes(*(x.spec.shape for x in (mean, std) if isinstance(x, Tensor)))
+    return draw("normal", shape, config.default_dtype, (), generator) * std + mean
+
+
+# ------------------------------------------------------------------ filling in place
+
+
+def filling(distribution: str, *names, defaults=()):
+    """A method such as `uniform_(from, to)`."""
+    def method(self, *given, generator=None, **named):
+        from minigrad import views
+
+        arguments = list(defaults)
+        arguments[:len(given)] = given
+        for key, value in named.items():
+            arguments[names.index(key)] = value
+        params = tuple(float(a) for a in arguments)
+        new = draw_with(distribution, self.spec.shape, self.spec.dtype, params, generator)
+        views.write(self, new)
+        return self
+
+    method.__name__ = method.__qualname__ = f"{distribution}_"
+    method.__doc__ = f"Fill with numbers of the {distribution} distribution."
+    return method
+
+
+def draw_with(distribution, shape, dtype, params, generator):
+    """Distributions take their parameters after shape and dtype, except those of counts."""
+    if distribution in ("bernoulli", "geometric"):
+        return draw(distribution, shape, dtype, params, generator)
+    return draw_tail(distribution, shape, dtype, params, generator)
+
+
+def draw_tail(distribution, shape, dtype, params, generator):
+    generator = generator or default_generator
+    fn = getattr(mersenne, distribution)
+    if get_mode().trace is EVAL:
+        return from_array(np.asarray(fn(generator, tuple(shape), np.dtype(dtype), *params)))
+    raise NotImplementedError(f"{distribution}_ inside a compiled function")
+
+
+METHODS = {
+    "uniform_": filling("uniform", "from", "to", defaults=(0.0, 1.0)),
+    "normal_": filling("normal", "mean", "std", defaults=(0.0, 1.0)),
+    "bernoulli_": filling("bernoulli", "p", defaults=(0.5,)),
+    "exponential_": filling("exponential", "lambd", defaults=(1.0,)),
+    "cauchy_": filling("cauchy", "median", "sigma", defaults=(0.0, 1.0)),
+    "log_normal_": filling("log_normal", "mean", "std", defaults=(1.0, 2.0)),
+    "geometric_": filling("geometric", "p", defaults=(0.5,)),
+}
