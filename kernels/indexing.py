@@ -137,7 +137,7 @@ class _Windows:
     def view(self, operand):
         """The operand with the indexed dimensions first, and the others cut to the window."""
         cut = [slice(None)] * len(self.indexed) + [slice(self.sizes[dim]) for dim in self.whole]
-        return operand.transpose(self.indexed + self.whole)[tuple(cut)]
+        return operand.transpose(self.indexed + self.whole)[(*cut, ...)]
 
     def flat_positions(self, index):
         """Positions in the flattened operand of all elements of the windows at `index`."""
@@ -155,7 +155,8 @@ class _Windows:
 # ---- gather ------------------------------------------------------------------------------------
 
 
-def gather(operand, indices, *, dimension_numbers, slice_sizes, mode, fill_value=None, **_):
+def gather(operand, indices, *, dimension_numbers, slice_sizes, mode="promise_in_bounds",
+           fill_value=None, **_):
     """Read the window of `slice_sizes` at each index vector.
 
     The windows' axes (without collapsed and batching dimensions) stand at `offset_dims` of the
@@ -221,7 +222,7 @@ def scatter_max(operand, indices, updates, **params):
 
 
 def _scatter(
-    ufunc, operand, indices, updates, *, dimension_numbers, mode, unique_indices=False, **_
+    ufunc, operand, indices, updates, *, dimension_numbers, mode=None, unique_indices=False, **_
 ):
     """Combine the windows at each index vector with `updates` by `ufunc`; None writes them.
 

@@ -6,6 +6,9 @@ or NumPy scalars, and the result has exactly lax's dtype. Corner cases follow XL
 (https://openxla.org/xla/operation_semantics). `reshape`, `transpose`, `squeeze`, `slice_`,
 `split`, `broadcast_in_dim` and `rev` return views; everything else memory of its own.
 
+Kernels that meet nan or overflow by design are `quiet`. The others (a sum that overflows) leave
+NumPy's warnings to the caller, who sets `errstate` once and not for every call.
+
 Products, convolution and windows are in `kernels.windows`, gather and scatter in
 `kernels.indexing`.
 """

@@ -346,6 +346,11 @@ class Tensor:
         return cls
 
     @staticmethod
+    def canonical(value):
+        """A bare array as this class holds it; a face may narrow its dtype."""
+        return value
+
+    @staticmethod
     def scalar_dtype(kind: type) -> np.dtype:
         """The dtype of a Python scalar beside Tensors of this class."""
         return scalar_dtype(kind)
@@ -383,7 +388,8 @@ def box(value, cls: type = Tensor) -> Any:
     aval = aval_of(value)
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value, aval.dtype)[()]
-    return make_box(cls, value, make_spec(aval))
+    held = cls.canonical(value)
+    return make_box(cls, held, make_spec(aval if held is value else aval_of(held)))
 
 
 def to_array(x):
@@ -396,8 +402,9 @@ def to_array(x):
 
 
 def class_of(args: Iterable) -> type:
+    """The class of a result: that of the first operand that belongs to a face."""
     for a in args:
-        if isinstance(a, Tensor):
+        if isinstance(a, Tensor) and type(a) is not Tensor:
             return a.result_class()
     return Tensor
 

@@ -25,8 +25,9 @@ from minigrad import debug
 from minigrad.core import NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, table, using
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
-from minigrad.program import Eqn, Jaxpr, Var, dead_code, simplify, stage
+from minigrad.program import Eqn, Jaxpr, Var, stage
 from minigrad.reverse import vjp_flat
+from minigrad.simplify import dead_code, simplify
 from minigrad.source import (
     ARRAYS, CHEAP, TENSORS, display, identifier, instantiate_source, write_program,
 )

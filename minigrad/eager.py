@@ -80,7 +80,10 @@ class Op:
         specs = [None if a is None else scalars[type(a)] if type(a) in scalars else a.spec
                  for a in operands]
         key = (mode, *specs, *statics)
-        run = self.cache.get(key)
+        try:
+            run = self.cache.get(key)
+        except TypeError:  # a static argument that cannot be hashed: nothing is kept
+            return self.make_run(mode, operands, specs, statics)(*operands)
         if run is None:
             run = self.make_run(mode, operands, specs, statics)
             record.remember(self.cache, key, run)

@@ -14,7 +14,8 @@ import numpy as np
 from minigrad import debug
 from minigrad.core import Tensor, make_box, make_spec, table
 from minigrad.ops.families import dtype_kind
-from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var, simplify
+from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
+from minigrad.simplify import simplify
 
 # ------------------------------------------------------------------ writing a program as source
 
@@ -97,11 +98,16 @@ class Writer:
     def param(self, value) -> str:
         if isinstance(value, np.dtype) and value.name in np.sctypeDict:
             return self.bind(value.name, value)
-        if type(value) in (int, str, bool, type(None)):
-            return repr(value)
-        if type(value) is tuple and all(type(v) in (int, bool, str) for v in value):
+        if is_plain(value):
             return repr(value)
         return self.bind(f"p{len(self.constants)}", value)
+
+
+def is_plain(value) -> bool:
+    """Does `repr` write it as source?"""
+    if type(value) is tuple:
+        return all(map(is_plain, value))
+    return type(value) in (int, str, bool, type(None))
 
 
 def reduces_all(eqn: Eqn) -> bool:
@@ -138,13 +144,13 @@ def write_program(eqns: Sequence[Eqn], outvars: Sequence[Atom], names: dict[Var,
 
 
 def let_numpy_broadcast(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> list[Eqn]:
-    """Ufuncs take the operand of a broadcast instead of its result, where the shapes allow."""
+    """Elementwise kernels take the operand of a broadcast instead of its result, where the shapes allow."""
     stretched: dict[Var, Atom] = {}
     kept = []
     for eqn in eqns:
         if eqn.primitive.name == "broadcast_in_dim" and is_trailing(eqn):
             stretched[eqn.outvars[0]] = stretched.get(eqn.invars[0], eqn.invars[0])
-        elif isinstance(eqn.primitive.impl, np.ufunc):
+        elif eqn.primitive.family == "elementwise":
             plain = [stretched.get(a, a) if type(a) is Var else a for a in eqn.invars]
             shapes = [a.aval.shape for a in plain]
             if np.broadcast_shapes(*shapes) == eqn.outvars[0].aval.shape:

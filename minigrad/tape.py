@@ -8,44 +8,79 @@ is needed to get `b = a + a; c = b + b` right: `b`'s node runs after both contri
 
 from __future__ import annotations
 
-import functools
-import itertools
 import operator
 import sys
-import weakref
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 
 from minigrad import core
 from minigrad.core import (
-    EAGER, EVAL, INFERENCE, NO_GRAD, Mode, Tensor, Tracer, box, get_mode, make_box, make_spec,
-    reset_mode, set_mode,
+    EVAL,
+    Tensor,
+    Tracer,
+    aval_of,
+    box,
+    get_mode,
+    make_box,
+    make_spec,
+    table,
 )
+from minigrad.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
+from minigrad.modes import backward_mode, grad_mode
+from minigrad.stamps import next_seq, stamps
+
+__all__ = ["Hooks", "RemovableHandle", "backward", "grad", "grad_mode", "next_seq", "stamps"]
+
+sequence = operator.attrgetter("seq")
 
 # ------------------------------------------------------------------ nodes
-
-next_seq = itertools.count(0, -1).__next__  # decreasing: sorting ascending puts the youngest first
-sequence = operator.attrgetter("seq")
 
 
 class Node:
     """One recorded operation. `edges` is a node, or a tuple of nodes, one a wanted input."""
 
     __slots__ = ("entry", "saved", "edges", "seq", "__weakref__", "__dict__")
+    entry: Any
+    saved: tuple | None
+    edges: Any
+    seq: int
+    hooks = None  # a node that has some holds them in its __dict__
+    grad = None  # so does one that retains its gradient
+    inputs: tuple = ()  # what double backward recomputes from, where intermediates were saved
 
     def name(self) -> str:
         return self.entry.node_name
 
     @property
+    def parents(self) -> tuple:
+        return self.edges if type(self.edges) is tuple else (self.edges,)
+
+    @property
     def next_functions(self) -> tuple:
         """(node, output number) of each input, as PyTorch shows it."""
-        edges = iter(self.edges if type(self.edges) is tuple else (self.edges,))
-        by_input = [next(edges) if i in self.entry.wanted else None
-                    for i in range(len(self.entry.in_specs))]
-        return tuple((n.edges, n.entry.index) if type(n) is Pick else (n, 0) for n in by_input)
+        edges = iter(self.parents)
+        return tuple(producer(next(edges)) if i in self.entry.wanted else (None, 0)
+                     for i in range(len(self.entry.in_specs)))
+
+    def maker(self, kind: str, i: int) -> tuple | None:
+        """(node, output number) that made a saved value; None for a leaf or a constant."""
+        if kind == "out":
+            return self, i
+        if i not in self.entry.wanted:
+            return None
+        found = producer(self.parents[self.entry.wanted.index(i)])
+        return None if type(found[0]) is AccumulateGrad else found
+
+    def register_hook(self, hook) -> RemovableHandle:
+        """Call `hook(grad_inputs, grad_outputs)` after the backward of this node."""
+        return RemovableHandle(Hooks.of(self).post, hook)
+
+    def register_prehook(self, hook) -> RemovableHandle:
+        """Call `hook(grad_outputs)` before the backward of this node."""
+        return RemovableHandle(Hooks.of(self).pre, hook)
 
     def __repr__(self) -> str:
         return f"<{self.name()} object at {id(self):#x}>"
@@ -55,17 +90,13 @@ class AccumulateGrad(Node):
     """Where the gradient of a leaf arrives. It holds the gradient, so that nothing points back
     at the Tensor and no cycle keeps a graph alive."""
 
-    __slots__ = ("grad", "leaf", "cls", "post_hooks")
-    edges = ()
+    __slots__ = ("grad", "leaf", "cls")
+    edges = next_functions = ()
+    after: dict = {}  # hooks that run when the gradient was accumulated; they take the node
 
     def __init__(self, spec, cls: type):
         self.grad, self.leaf, self.cls = None, spec, cls
         self.entry, self.saved, self.seq = LEAF, None, next_seq()
-
-    def name(self) -> str:
-        return "AccumulateGrad"
-
-    next_functions = ()
 
 
 class Pick(Node):
@@ -78,20 +109,21 @@ class LeafEntry:
     node_name, backward, wanted, in_specs = "AccumulateGrad", None, (), ()
 
 
-class FreedEntry:
-    """Replaces the entry of a node whose saved arrays are gone."""
-
-    backward = None
-
-    def __init__(self, node_name: str):
-        self.node_name, self.wanted, self.in_specs = node_name, (), ()
-
-
 class PickEntry:
     backward, wanted, in_specs = None, (0,), (None,)
 
     def __init__(self, index: int, node_name: str):
         self.index, self.node_name = index, node_name
+
+
+class FreedEntry:
+    """Replaces the entry of a node whose saved arrays are gone."""
+
+    backward = None
+
+    def __init__(self, entry):
+        self.node_name, self.wanted, self.in_specs = entry.node_name, entry.wanted, entry.in_specs
+        self.cls = entry.cls
 
 
 LEAF = LeafEntry()
@@ -105,68 +137,10 @@ def leaf(tensor: Tensor) -> None:
         tensor.node = AccumulateGrad(spec, type(tensor).result_class())
 
 
-# ------------------------------------------------------------------ mutation stamps
+def current(tensor: Tensor) -> Tensor:
+    """The box that means `tensor` at the current level: a cell's inner leaf while staging."""
+    return get_mode().trace.lift(tensor)
 
-
-class Stamps:
-    """When a buffer was last written in place. Nodes pay nothing for it when they save an array;
-    only `backward` looks, and only if something was ever written."""
-
-    def __init__(self):
-        self.writes: dict[int, tuple[deque, list, Any]] = {}
-
-    @staticmethod
-    def owner(value):
-        base = getattr(value, "base", None)
-        return value if base is None else base
-
-    def write(self, value) -> None:
-        owner = self.owner(value)
-        entry = self.writes.get(id(owner))
-        if entry is None:
-            try:  # forget the buffer with the array: ids are used again
-                key = id(owner)
-                alive = weakref.ref(owner, lambda _: self.writes.pop(key, None))
-            except TypeError:
-                alive = owner
-            entry = self.writes[id(owner)] = deque(maxlen=16), [0], alive
-        entry[0].append(next_seq())
-        entry[1][0] += 1
-
-    def version(self, value) -> int:
-        entry = self.writes.get(id(self.owner(value)))
-        return entry[1][0] if entry else 0
-
-    def check(self, node: Node) -> None:
-        for value, (kind, i) in zip(node.saved, node.entry.saved):
-            entry = self.writes.get(id(self.owner(value)))
-            if entry and entry[0][-1] < node.seq:
-                later = sum(seq < node.seq for seq in entry[0])
-                raise RuntimeError(self.message(node, value, kind, i, entry[1][0], later))
-
-    @staticmethod
-    def message(node, value, kind, i, version: int, later: int) -> str:
-        edges = node.edges if type(node.edges) is tuple else (node.edges,)
-        source = ""
-        if kind == "out":
-            source = f", which is output {i} of {node.name()},"
-        elif i in node.entry.wanted:
-            maker = edges[node.entry.wanted.index(i)]
-            number = maker.entry.index if type(maker) is Pick else 0
-            if type(maker) is not AccumulateGrad:
-                source = f", which is output {number} of {maker.name()},"
-        shape = ", ".join(map(str, np.shape(value)))
-        kinds = {"float32": "Float", "float64": "Double", "int64": "Long", "int32": "Int",
-                 "float16": "Half", "bfloat16": "BFloat16", "bool": "Bool"}
-        kind_name = kinds.get(value.dtype.name, value.dtype.name)
-        return ("one of the variables needed for gradient computation has been modified by an "
-                f"inplace operation: [torch.{kind_name}Tensor [{shape}]]{source} is at version "
-                f"{version}; expected version {version - later} instead. Hint: enable anomaly "
-                "detection to find the operation that failed to compute its gradient, with "
-                "torch.autograd.set_detect_anomaly(True).")
-
-
-stamps = Stamps()
 
 def pick(node: Node, index: int) -> Pick:
     p = Pick()
@@ -174,48 +148,46 @@ def pick(node: Node, index: int) -> Pick:
     return p
 
 
-def unpack(node: Node) -> tuple | None:
+def producer(node: Node) -> tuple:
+    """(node, output number) as PyTorch counts them."""
+    return (node.edges, node.entry.index) if type(node) is Pick else (node, 0)
+
+
+def node_class(node: Node) -> type:
+    """The face whose Tensors flow through a node."""
+    return node.cls if type(node) is AccumulateGrad else producer(node)[0].entry.cls
+
+
+# ------------------------------------------------------------------ what a node saved
+
+
+def unpack(node: Node) -> tuple:
     """What a node saved, as Tensors on their places in the graph."""
     entry = node.entry
-    edges = node.edges if type(node.edges) is tuple else (node.edges,)
+    places, values = entry.saved, node.saved or ()
     if entry.recompute:
         places, values = [("in", i) for i in range(len(entry.in_specs))], node.inputs
-    else:
-        places, values = entry.saved, node.saved or ()
-    return tuple(rebuild(entry, node, edges, kind, i, v)
-                 for (kind, i), v in zip(places, values, strict=True))
+        if stamps.writes:
+            stamps.check(node, values, places)
+    return tuple(rebuild(node, kind, i, v) for (kind, i), v in zip(places, values, strict=True))
 
 
-def rebuild(entry, node, edges, kind: str, i: int, value) -> Tensor:
-    if isinstance(value, Tensor):
+def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
+    """One saved value: an input, an output or neither."""
+    if isinstance(value, Tensor) or value is None:
         return value
-    maker = None
+    entry, maker = node.entry, None
     if kind == "in" and i in entry.wanted:
-        maker = edges[entry.wanted.index(i)]
+        maker = node.parents[entry.wanted.index(i)]
     elif kind == "out" and entry.out_specs[i].requires_grad:
         maker = node if len(entry.out_specs) == 1 else pick(node, i)
-    aval = entry.in_specs[i].aval if kind == "in" else entry.out_avals[i]
+    aval = entry.in_specs[i].aval if kind == "in" else \
+        entry.out_avals[i] if kind == "out" else aval_of(value)
     return make_box(entry.cls, value,
                     make_spec(aval, maker is not None, not isinstance(value, Tracer)), maker)
 
 
 # ------------------------------------------------------------------ backward
-
-hooks: weakref.WeakKeyDictionary[Node, Hooks] = weakref.WeakKeyDictionary()
-
-
-class Hooks:
-    """What the user hung on a node: on the gradient that arrives, and on what leaves."""
-
-    def __init__(self):
-        self.tensor: dict[int, Callable] = {}  # (grad) -> grad or None
-        self.post: dict[int, Callable] = {}  # (grad_inputs, grad_outputs) -> grad_inputs or None
-
-    @classmethod
-    def of(cls, node: Node) -> Hooks:
-        if node not in hooks:
-            hooks[node] = cls()
-        return hooks[node]
 
 
 def collect(roots: Sequence[Node]) -> list[Node]:
@@ -232,64 +204,75 @@ def collect(roots: Sequence[Node]) -> list[Node]:
     return order
 
 
-def leads_to(order: list[Node], targets: set[Node]) -> set[Node]:
-    """The nodes from which a target can be reached."""
-    needed = set(targets)
+def leads_to(order: list[Node], targets) -> set[Node]:
+    """The nodes that must run for a gradient to reach a target: not the targets themselves."""
+    needed: set[Node] = set()
     for node in reversed(order):
-        edges = node.edges
-        if any(p in needed for p in (edges if type(edges) is tuple else (edges,))):
+        if any(p in needed or p in targets for p in node.parents):
             needed.add(node)
     return needed
 
 
 def run_backward(roots: Sequence[tuple[Node, Any]], retain_graph: bool, create_graph: bool,
-                 targets: dict[Node, list] | None = None, accumulate: bool = True) -> None:
-    """Send gradients from the roots down the graph.
+                 targets: Sequence[Node] | None = None) -> dict[Node, Any]:
+    """Send gradients from the roots down the graph; leaves add to their `.grad`.
 
-    targets: nodes whose arriving gradient is appended to the given list; only nodes that lead
-             there are visited. accumulate: leaves add to their `.grad`.
+    targets: if given, only nodes that lead to these are run, and instead of being accumulated
+             the gradients that arrive at them are returned.
     """
     order = collect([node for node, _ in roots])
-    needed = None if targets is None else leads_to(order, set(targets))
+    wanted = None if targets is None else set(targets)
+    needed = None if wanted is None else leads_to(order, wanted)
     raw = get_mode().trace is EVAL and not create_graph
     grads: dict[Node, Any] = {}
+    arrived: dict[Node, Any] = {}
     for node, g in roots:
-        grads[node] = grads[node] + g if node in grads else g
+        if type(node) is not Pick:
+            grads[node] = grads[node] + g if node in grads else g
+        else:
+            grads[node] = grads[node] + g if node in grads else g
     for node in order:
         g = grads.pop(node, None)
-        if g is None or needed is not None and node not in needed:
+        if g is None:
             continue
-        if hooks and node in hooks:
-            g = run_tensor_hooks(node, g, raw)
-        if targets is not None and node in targets:
-            targets[node].append(g)
+        if node.hooks is not None:
+            g = arrive(node, g, raw)
+        if wanted is not None:
+            if node in wanted:
+                arrived[node] = g
+            if node not in needed:
+                continue
         entry = node.entry
         if entry.backward is None:
             if type(node) is Pick:
                 add_part(grads, node, g)
             elif type(node) is AccumulateGrad:
-                if accumulate:
-                    accumulate_grad(node, g, raw)
+                accumulate_leaf(node, g, raw)
             else:
                 raise RuntimeError(SECOND_TIME)
             continue
         if len(entry.out_specs) != 1:
             g = complete(g, entry, raw)
+        if node.hooks is not None and node.hooks.pre:
+            g = change_gradients(node, g, raw)
         saved = node.saved
         if stamps.writes and saved is not None:
-            stamps.check(node)
+            stamps.check(node, saved, entry.saved)
         parts = entry.backward(g, saved) if raw else entry.lifted(g, unpack(node))
         edges = node.edges
         if type(edges) is not tuple:
             edges, parts = (edges,), (parts,)
-        if hooks and node in hooks:
-            parts = run_post_hooks(node, parts, g, raw)
+        if node.hooks is not None and node.hooks.post:
+            parts = change_results(node, parts, g, raw)
         if not retain_graph and saved is not None:
-            node.entry, node.saved = FreedEntry(entry.node_name), None
+            node.entry, node.saved = FreedEntry(entry), None
+            if entry.recompute:
+                node.inputs = ()
         for parent, part in zip(edges, parts):
             if part is not None:
                 grads[parent] = grads[parent] + part if parent in grads else part
         parts = part = None  # so that a leaf can tell a gradient nobody else holds
+    return arrived
 
 
 SECOND_TIME = (
@@ -308,191 +291,127 @@ def add_part(grads: dict, picked: Pick, g) -> None:
 
 def complete(parts: dict, entry, raw: bool) -> tuple:
     """Gradients of all differentiable outputs, zeros where none arrived."""
-    full = []
-    for j, spec in enumerate(entry.out_specs):
-        if spec.requires_grad:
-            if j not in parts:
-                zero = np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
-                parts[j] = zero if raw else box(zero, entry.cls)
-            full.append(parts[j])
-    return tuple(full)
+    return tuple(parts[j] if j in parts else entry.zero(j, raw)
+                 for j, spec in enumerate(entry.out_specs) if spec.requires_grad)
 
 
-def accumulate_grad(node: AccumulateGrad, g, raw: bool) -> None:
-    old = node.grad
+def zero_gradient(entry, j: int, raw: bool):
+    """Zeros for output `j`, that take no memory."""
+    spec = entry.out_specs[j]
+    zero = np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
+    return zero if raw else box(zero, entry.cls)
+
+
+# ------------------------------------------------------------------ leaves
+
+
+def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
+    """A gradient has arrived at a leaf: the first is kept, later ones are added in place."""
+    hooks = node.hooks
+    if hooks is not None and hooks.pre:
+        g = change_gradients(node, g, raw)
     if not raw:
-        detached = g if get_mode().grad else make_box(
-            node.cls, g.value, make_spec(g.aval, False, g.spec.concrete))
-        node.grad = detached if old is None else old + detached
-    elif old is None:
-        if type(g) is np.ndarray and (g.base is not None or sys.getrefcount(g) > 4
+        accumulate_tensor(node, g)
+    elif node.grad is None:
+        if type(g) is np.ndarray and (sys.getrefcount(g) > ALONE or g.base is not None
                                       or not g.flags.writeable):
             g = g.copy()
         node.grad = make_box(node.cls, g, make_spec(node.leaf.aval.strong))
-    elif old.spec.requires_grad or type(old.value) is not np.ndarray:
-        node.grad = make_box(node.cls, old.value + g, make_spec(node.leaf.aval.strong))
     else:
-        np.add(old.value, g, out=old.value)
-        stamps.write(old.value)
-    for hook in list(node.__dict__.get("after", {}).values()):
+        add_in_place(node, g)
+    if hooks is not None and hooks.post:
+        change_results(node, (), g, raw)
+    for hook in list(node.after.values()):
         hook(node)
 
 
-def run_tensor_hooks(node: Node, g, raw: bool):
-    for hook in list(hooks[node].tensor.values()):
-        shown = box(g, node_class(node)) if raw else g
-        result = hook(shown)
-        if result is not None:
-            g = result.value if raw else result
-    return g
+def accumulate_tensor(node: Node, g: Tensor) -> None:
+    """Keep a gradient that may have a graph of its own, or that is traced."""
+    if node.grad is not None:
+        node.grad = node.grad + g
+    elif g.spec.concrete and get_mode().grad:
+        node.grad = table["copy"](g)  # a sum gives one and the same gradient to both its parents
+    else:
+        node.grad = make_box(node_class(node), g.value, g.spec, g.node)
+    if not get_mode().grad:
+        node.grad = make_box(node_class(node), node.grad.value,
+                             make_spec(node.grad.aval, False, g.spec.concrete))
 
 
-def run_post_hooks(node: Node, parts: tuple, g, raw: bool) -> tuple:
-    cls = node_class(node)
-    for hook in list(hooks[node].post.values()):
-        given = g if isinstance(g, tuple) else (g,)
-        result = hook(tuple(box(p, cls) if p is not None else None for p in parts),
-                      tuple(box(x, cls) for x in given))
-        if result is not None:
-            result = result if isinstance(result, tuple) else (result,)
-            parts = tuple(core.unbox_value(r) if raw and r is not None else r for r in result)
-    return parts
+def add_in_place(node: Node, g) -> None:
+    """Whoever holds the Tensor `.grad` sees what is added."""
+    old = node.grad
+    if old.spec.requires_grad:
+        node.grad = make_box(node_class(node), old.value + g, make_spec(old.aval.strong))
+    elif type(old.value) is np.ndarray:
+        np.add(old.value, g, out=old.value)
+        stamps.write(old.value)
+    else:
+        old.value = old.value + g
 
 
-def node_class(node: Node) -> type:
-    return getattr(node, "cls", None) or getattr(node.entry, "cls", Tensor)
+def fewest_references() -> int:
+    """How many references a gradient has, when it reaches its leaf and nobody else holds it: then
+    the leaf takes the array, else it takes a copy. Interpreters count differently, so this is
+    measured: the smallest number at which a fresh array is taken."""
+    global ALONE
+    made = []
+
+    def fresh(g, saved):
+        array = np.zeros(1)
+        made.append(id(array))
+        return array
+
+    node, end = Node(), AccumulateGrad(make_spec(core.make_aval((1,), np.float64)), Tensor)
+    node.entry = SimpleNamespace(backward=fresh, out_specs=(end.leaf,))
+    node.saved, node.edges, node.seq = None, end, next_seq()
+    for ALONE in range(10):
+        end.grad = None
+        run_backward([(node, np.ones(1))], False, False)
+        if id(end.grad.value) == made[-1]:
+            return ALONE
+    return 0  # no counts to go by: always copy
 
 
-def seed(tensor: Tensor, gradient, create_graph: bool):
-    """The gradient to start from: ones for a scalar, or what the user gave, checked."""
-    if not tensor.spec.requires_grad:
-        raise RuntimeError("element 0 of tensors does not require grad and does not have a grad_fn")
-    raw = get_mode().trace is EVAL and not create_graph
-    if gradient is None:
-        if tensor.spec.aval.size != 1:
-            raise RuntimeError("grad can be implicitly created only for scalar outputs")
-        one = np.ones(tensor.shape, tensor.dtype)
-        one = one[()] if not tensor.shape else one
-        return one if raw else box(one, type(tensor).result_class())
-    given = gradient if isinstance(gradient, Tensor) else box(gradient)
-    if given.shape != tensor.shape:
-        raise RuntimeError(
-            f"Mismatch in shape: grad_output[0] has a shape of torch.Size({list(given.shape)}) and "
-            f"output[0] has a shape of torch.Size({list(tensor.shape)}).")
-    return given.value if raw else given
+# ------------------------------------------------------------------ hooks in the middle of a pass
 
 
-def backward(tensor: Tensor, gradient=None, retain_graph: bool | None = None,
-             create_graph: bool = False, inputs=None) -> None:
-    """Accumulate the gradient of `tensor` into the `.grad` of the leaves it came from.
-
-    gradient: cotangent of the same shape; may be left out for one element. inputs: only these.
-    Raises RuntimeError where the tensor wants no gradient, for a second pass over freed values,
-    and for saved values that were since modified in place. Source: torch.Tensor.backward.
-    """
-    tensor = current(tensor)
-    roots = [(tensor.node, seed(tensor, gradient, create_graph))]
-    targets = None
-    if inputs is not None:
-        given = [inputs] if isinstance(inputs, Tensor) else list(inputs)
-        targets = {current(t).node: [] for t in given}
-    with backward_mode(create_graph):
-        run_backward(roots, create_graph if retain_graph is None else retain_graph, create_graph,
-                     targets)
+def shown(g, node: Node, raw: bool) -> Any:
+    return box(g, node_class(node)) if raw and g is not None else g
 
 
-def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None,
-         create_graph: bool = False, allow_unused: bool | None = None,
-         materialize_grads: bool = False) -> tuple:
-    """Gradients of `outputs` with respect to `inputs`, returned rather than accumulated.
-    Source: torch.autograd.grad."""
-    outputs = [current(t) for t in ([outputs] if isinstance(outputs, Tensor) else outputs)]
-    inputs = [current(t) for t in ([inputs] if isinstance(inputs, Tensor) else inputs)]
-    if grad_outputs is None or isinstance(grad_outputs, Tensor):
-        grad_outputs = [grad_outputs] * (len(outputs) if grad_outputs is None else 1)
-    for t in inputs:
-        if not t.spec.requires_grad:
-            raise RuntimeError("One of the differentiated Tensors does not require grad")
-    roots = [(t.node, seed(t, g, create_graph)) for t, g in zip(outputs, grad_outputs)]
-    targets: dict[Node, list] = {t.node: [] for t in inputs}
-    raw = get_mode().trace is EVAL and not create_graph
-    with backward_mode(create_graph):
-        run_backward(roots, create_graph if retain_graph is None else retain_graph, create_graph,
-                     targets, accumulate=False)
-    results = []
-    for t in inputs:
-        found = targets[t.node]
-        if found:
-            cls = type(t).result_class()
-            results.append(box(found[0], cls) if raw else found[0])
-        elif materialize_grads:
-            results.append(box(np.zeros(t.shape, t.dtype), type(t).result_class()))
-        elif not allow_unused:
-            raise RuntimeError(
-                "One of the differentiated Tensors appears to not have been used in the graph. "
-                "Set allow_unused=True if this is the desired behavior.")
-        else:
-            results.append(None)
-    return tuple(results)
+def hidden(g, raw: bool) -> Any:
+    return core.unbox_value(g) if raw else g
 
 
-def backward_mode(create_graph: bool):
-    """Recording goes on below only if the backward pass is to be differentiated itself."""
-    mode = get_mode()
-    if mode.trace is EVAL:
-        return quiet_mode(EAGER if create_graph else NO_GRAD)
-    return core.using(Mode(mode.trace, grad=create_graph))
+def arrive(node: Node, g, raw: bool):
+    """Tensor hooks, and `.grad` of a Tensor that retains it."""
+    hooks = node.hooks
+    if not hooks.tensor and not hooks.retain:
+        return g
+    tensor = run_tensor_hooks(hooks, shown(g, node, raw))
+    if hooks.retain:
+        accumulate_tensor(node, tensor)
+    return hidden(tensor, raw)
 
 
-class quiet_mode:
-    """A mode at level zero with NumPy's floating-point warnings off: IEEE results are wanted."""
-
-    def __init__(self, mode: Mode):
-        self.mode, self.errors = mode, np.errstate(all="ignore")
-
-    def __enter__(self):
-        self.errors.__enter__()
-        self.token = set_mode(self.mode)
-
-    def __exit__(self, *error):
-        reset_mode(self.token)
-        self.errors.__exit__(*error)
+def change_gradients(node: Node, g, raw: bool):
+    """The node's pre-hooks, on the gradients of all its outputs."""
+    given = tuple(shown(x, node, raw) for x in (g if type(g) is tuple else (g,)))
+    given = tuple(hidden(x, raw) for x in run_node_hooks(node.hooks.pre, given))
+    return given if type(g) is tuple else given[0]
 
 
-def current(tensor: Tensor) -> Tensor:
-    """The box that means `tensor` at the current level: a cell's inner leaf while staging."""
-    return get_mode().trace.lift(tensor)
+def change_results(node: Node, parts: tuple, g, raw: bool) -> tuple:
+    """The node's post-hooks, on the gradients of all its inputs (None where none is wanted)."""
+    entry = node.entry
+    given = tuple(shown(x, node, raw) for x in (g if type(g) is tuple else (g,)))
+    full: list = [None] * len(entry.in_specs)
+    for i, part in zip(entry.wanted, parts):
+        full[i] = shown(part, node, raw)
+    changed = run_node_hooks(node.hooks.post, tuple(full), given)
+    return tuple(hidden(changed[i], raw) for i in entry.wanted)
 
 
-# ------------------------------------------------------------------ grad mode
-
-
-class grad_mode:
-    """`no_grad`, `enable_grad` and `inference_mode`: context managers and decorators."""
-
-    def __init__(self, grad: bool, inference: bool = False):
-        self.grad, self.inference = grad, inference
-        self.tokens: list = []
-
-    def __enter__(self):
-        mode = get_mode()
-        if mode.trace is EVAL:
-            new = INFERENCE if self.inference else EAGER if self.grad else NO_GRAD
-        else:
-            new = Mode(mode.trace, self.grad, self.inference)
-        self.tokens.append(set_mode(new))
-
-    def __exit__(self, *error):
-        reset_mode(self.tokens.pop())
-
-    def __call__(self, function: Callable) -> Callable:
-        @functools.wraps(function)
-        def wrapped(*args, **kwargs):
-            with grad_mode(self.grad, self.inference):
-                return function(*args, **kwargs)
-
-        return wrapped
-
-
-Tensor.backward = backward
-Tensor.grad = property(lambda self: getattr(current(self).node, "grad", None))
+ALONE = 0
+ALONE = fewest_references()

@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
+import jax
 import numpy as np
 
 import minigrad
@@ -109,15 +110,51 @@ def checkpoint_step(lib, x, y):
     return lib.checkpoint(lambda x, y: inner_function(lib, x, y))(x, y)
 
 
+def custom_jvp_step(lib, x, y):
+    """Its rule is wrong on purpose, so that a transform which ignored it would show."""
+    function = lib.custom_jvp(lambda x, y: inner_function(lib, x, y))
+
+    @function.defjvp
+    def rule(primals, tangents):
+        (x, y), (dx, dy) = primals, tangents
+        doubled = lib.apply("mul", [lib.apply("cos", [x], {}), lib.apply("add", [dx, dx], {})], {})
+        return inner_function(lib, x, y), lib.apply("add", [doubled, dy], {})
+
+    return function(x, y)
+
+
+def custom_vjp_step(lib, x, y):
+    """Reverse mode only: both libraries refuse to push a tangent through."""
+    function = lib.custom_vjp(lambda x, y: inner_function(lib, x, y))
+    function.defvjp(
+        lambda x, y: (inner_function(lib, x, y), x),
+        lambda x, ct: (lib.apply("mul", [lib.apply("sin", [x], {}), ct], {}), ct))
+    return function(x, y)
+
+
+def while_step(lib, x, y):
+    """Doubles until the sum is large: in a batch, each example has its own number of steps."""
+    axes = tuple(range(len(x.shape)))
+
+    def running(carry):
+        total = lib.apply("reduce_sum", [lib.apply("mul", [carry, carry], {})], {"axes": axes})
+        return lib.apply("lt", [total, 10.0], {})
+
+    return lib.while_loop(running, lambda c: lib.apply("add", [c, lib.apply("exp", [y], {})], {}),
+                          x)
+
+
 CONTROL: dict[str, Callable] = {
     "scan": scan_step, "cond": cond_step, "jit": jit_step, "checkpoint": checkpoint_step,
+    "custom_jvp": custom_jvp_step,
 }
 
 # ------------------------------------------------------------------ the two libraries
 
 
 def on_tape(f: Callable, inputs: Sequence) -> tuple[tuple, Callable]:
-    """vjp by the engine's tape, on whatever level is current."""
+    """vjp by the engine's tape, on whatever level is current. Where the arguments already stand
+    on that tape, the pullback is recorded too (`create_graph`)."""
     outer = any(x.requires_grad for x in inputs)
     boxes = [x if x.requires_grad else core.make_box(type(x), x.value, x.spec) for x in inputs]
     for x in boxes:
@@ -135,7 +172,7 @@ def on_tape(f: Callable, inputs: Sequence) -> tuple[tuple, Callable]:
         return tuple(core.box(np.zeros(x.shape, x.dtype)) if g is None else g
                      for x, g in zip(boxes, found))
 
-    return tuple(detached(o) for o in outs), pullback
+    return tuple(o if outer else detached(o) for o in outs), pullback
 
 
 def detached(x):
@@ -143,30 +180,26 @@ def detached(x):
 
 
 def engine() -> SimpleNamespace:
-    def optional(name):
-        return getattr(minigrad, name, None)
-
     return SimpleNamespace(
         apply=lambda name, args, params: core.table[name](*args, **params),
         jvp=minigrad.jvp, vjp=minigrad.vjp, grad=minigrad.grad, linearize=minigrad.linearize,
-        tape=lambda f, *xs: on_tape(f, xs), vmap=optional("vmap"), jit=optional("jit"),
-        scan=optional("scan"), cond=optional("cond"), checkpoint=optional("checkpoint"))
+        tape=lambda f, *xs: on_tape(f, xs), vmap=minigrad.vmap, jit=minigrad.jit,
+        scan=minigrad.scan, cond=minigrad.cond, while_loop=minigrad.while_loop,
+        checkpoint=minigrad.checkpoint, custom_jvp=minigrad.custom_jvp,
+        custom_vjp=minigrad.custom_vjp)
 
 
 def real_jax() -> SimpleNamespace:
-    import jax
-
     return SimpleNamespace(
         apply=lambda name, args, params: jax_function(name, params)(*args),
         jvp=jax.jvp, vjp=jax.vjp, grad=jax.grad, linearize=jax.linearize, tape=jax.vjp,
         vmap=jax.vmap, jit=jax.jit, scan=jax.lax.scan, cond=jax.lax.cond,
-        checkpoint=jax.checkpoint)
+        while_loop=jax.lax.while_loop, checkpoint=jax.checkpoint, custom_jvp=jax.custom_jvp,
+        custom_vjp=jax.custom_vjp)
 
 
 def compiled(fn: Callable) -> Callable:
     """One compilation rather than one a primitive."""
-    import jax
-
     return jax.jit(fn, compiler_options=FAST_COMPILE)
 
 

@@ -14,8 +14,7 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 
-from minigrad import core
-from tests.compositions import CONTROL, TRANSFORMS, Program, Step, Transform, engine
+from tests.compositions import CONTROL, TRANSFORMS, Program, Step, Transform
 
 LARGEST = 3.0
 SIZES = (2, 3)
@@ -62,7 +61,7 @@ class Draft:
 
     def add(self, op: str, operands, shape, bound: float, generic=True, params=None,
             output=None) -> bool:
-        if op not in CONTROL and op not in core.table or bound > LARGEST:
+        if bound > LARGEST:
             return False
         used = [self.values[a] for a in operands
                 if type(a) is int and self.values[a] is not PREDICATE]
@@ -201,8 +200,7 @@ class Draft:
                      params={"padding_config": config})
 
     def control(self) -> None:
-        kinds = [k for k in CONTROL if getattr(engine(), k) is not None]
-        kind = self.choose(kinds) if kinds else None
+        kind = self.choose(CONTROL)
         if kind == "scan":
             i = self.value(lambda v: len(v.shape) >= 1)
             if i is None:
@@ -214,7 +212,7 @@ class Draft:
             self.add("scan", [start, start, i], xs.shape if stacked else xs.shape[1:], 1,
                      generic=False,
                      params={"reverse": self.choose([False, True]), "stacked": stacked})
-        elif kind is not None:
+        else:
             i = self.value()
             v = self.values[i]
             j = self.value(lambda w: w.shape == v.shape)
@@ -241,9 +239,8 @@ def programs(draw, largest: int = 8, shapes: Sequence[tuple] | None = None) -> P
 def towers(draw, shapes: Sequence[tuple], largest: int = 4,
            kinds: Sequence[str] = tuple(TRANSFORMS)) -> list[Transform]:
     """Up to four transforms; each vmap adds an axis to some of the arguments."""
-    available = [k for k in kinds if getattr(engine(), k) is not None]
     result, current = [], list(shapes)
-    for kind in draw(st.lists(st.sampled_from(available), min_size=1, max_size=largest)):
+    for kind in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=largest)):
         transform = Transform(kind)
         if kind == "vmap":
             axes = [draw(st.sampled_from([0, len(s), None])) for s in current]

@@ -7,16 +7,20 @@ Every primitive is right alone (`test_rows.py`); here they meet, and so do `jvp`
 from __future__ import annotations
 
 import hypothesis.strategies as st
+import jax
 import numpy as np
 import pytest
-from hypothesis import given, note
+from hypothesis import given, note, settings
 
 import minigrad
-from compat.differential import engine_x64
+from compat.differential import check, engine_x64
 from compat.differential.agreement import difference
 from minigrad import core, jacfwd, jacrev, tape
 from tests import compositions as co
 from tests import drawing
+
+THOROUGH = settings.get_current_profile_name() == "thorough"
+EXAMPLES = settings(max_examples=500 if THOROUGH else 40)
 
 # A tower of four derivatives amplifies rounding: three quarters of the digits have to agree, those
 # of one where a result is smaller: the programs work on numbers of about that size.
@@ -30,8 +34,6 @@ def agree(ours, expected, where: str) -> None:
 
 def compare(program: co.Program, transforms, seed: int) -> None:
     """The same tower over the engine and over JAX, in 64 bits."""
-    import jax
-
     note(f"{program}\ntransforms, innermost first: {transforms}")
     inputs = co.arguments(program.shapes, transforms, seed)
     with jax.enable_x64(True):
@@ -51,19 +53,45 @@ def cases(draw, kinds=tuple(co.TRANSFORMS), largest: int = 4):
     return program, transforms, draw(st.integers(0, 2**16))
 
 
+@EXAMPLES
 @given(cases())
 def test_towers_of_transforms(case):
     compare(*case)
 
 
+@EXAMPLES
 @given(cases(kinds=("tape",), largest=1))
 def test_tape_against_grad(case):
     compare(*case)
 
 
+@EXAMPLES
 @given(cases(kinds=("tape", "jvp", "vmap"), largest=3))
 def test_tape_on_every_level(case):
     compare(*case)
+
+
+# ------------------------------------------------------------------ functions that hold functions
+
+STEPS = {
+    "scan": lambda lib, x, y: co.scan_step(lib, y, y, x, reverse=False, stacked=True),
+    "scan backwards": lambda lib, x, y: co.scan_step(lib, y, y, x, reverse=True, stacked=False),
+    "cond, true": lambda lib, x, y: co.cond_step(lib, x, x, threshold=-9.0),
+    "cond, by the data": lambda lib, x, y: co.cond_step(lib, x, x, threshold=0.2),
+    "jit": lambda lib, x, y: co.jit_step(lib, y, y),
+    "checkpoint": lambda lib, x, y: co.checkpoint_step(lib, y, y),
+    "custom_jvp": lambda lib, x, y: co.custom_jvp_step(lib, y, y),
+    "custom_vjp": lambda lib, x, y: co.custom_vjp_step(lib, y, y),
+    "while": lambda lib, x, y: co.while_step(lib, x, x),
+}
+
+
+@pytest.mark.parametrize("name", STEPS)
+def test_control_flow_and_custom_rules(name: str):
+    """Every road of the differential checks; where JAX has no derivative, we must have none."""
+    x, y = np.linspace(-0.7, 0.9, 12).reshape(4, 3), np.float64([0.3, -0.4, 0.5])
+    check(lambda x, y: STEPS[name](co.engine(), x, y),
+          lambda x, y: STEPS[name](co.real_jax(), x, y), x, y, name=name).raise_on_mismatch()
 
 
 # ------------------------------------------------------------------ seven ways to a Hessian
@@ -121,8 +149,6 @@ HESSIANS = {
 
 
 def check_hessians(program: co.Program, seed: int) -> None:
-    import jax
-
     note(str(program))
     (x,) = co.arguments(program.shapes, [], seed)
     with jax.enable_x64(True):
@@ -138,7 +164,7 @@ def check_hessians(program: co.Program, seed: int) -> None:
                 agree(ours, expected, way)
 
 
-@pytest.mark.skipif(not hasattr(minigrad, "vmap"), reason="vmap is not there yet")
+@EXAMPLES
 @given(drawing.programs(shapes=((3,),)), st.integers(0, 2**16))
 def test_seven_ways_to_a_hessian(program, seed):
     check_hessians(program, seed)

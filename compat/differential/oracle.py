@@ -32,7 +32,7 @@ class Oracle:
         import jax
 
         with jax.enable_x64(self.wide):
-            return jax.tree.leaves(jax.eval_shape(self.fn, *map(jax.numpy.asarray, self.args)))
+            return jax.tree.leaves(jax.eval_shape(self.fn, *self.args))
 
     def weak_types(self, weak: Sequence[int]) -> list[bool]:
         """The outputs' weak types where these operands are weakly typed."""
@@ -97,18 +97,10 @@ class Oracle:
 
     @cached_property
     def programs(self) -> dict[tuple[str, ...], Callable]:
-        """One program for everything, unless JAX refuses a part of it: then one a part."""
-        import jax
-
+        """One program for everything; `evaluate` splits it where JAX refuses a part."""
         together = ("value", "jvp", "vjp", "second")[:(1, 3, 4)[self.order]]
         together = together if self.derivable else together[:1]
-        program = self.program(together)
-        try:
-            with jax.enable_x64(self.wide):
-                program.trace(*map(self.asarrays, (self.args, self.tangents, self.cotangents)))
-            return {together: program}
-        except Exception:
-            return {(name,): self.program((name,)) for name in together}
+        return {together: self.program(together)}
 
     def evaluate(self, args) -> dict[str, list[np.ndarray] | Exception]:
         """The numbers for other arguments of the same shapes: nothing is compiled again.
@@ -117,40 +109,36 @@ class Oracle:
 
         found: dict = {}
         with jax.enable_x64(self.wide):
-            operands = [*map(self.asarrays, (args, self.tangents, self.cotangents))]
             for names, program in self.programs.items():
                 try:
-                    found |= program(*operands)
+                    found |= program(list(args), self.tangents, self.cotangents)
                 except Exception as refusal:
+                    if len(names) > 1:
+                        self.programs = {(name,): self.program((name,)) for name in names}
+                        return self.evaluate(args)
                     found |= dict.fromkeys(names, refusal)
                     if "jvp" in names:
                         found |= {f"jvp{k}": refusal for k in range(len(self.inexact))}
         return {name: x if isinstance(x, Exception) else [np.asarray(leaf) for leaf in x]
                 for name, x in found.items()}
 
-    @staticmethod
-    def asarrays(values) -> list:
-        import jax
-
-        return [jax.numpy.asarray(v) for v in values]
-
     @cached_property
     def results(self) -> dict[str, list[np.ndarray] | Exception]:
         return self.evaluate(self.args)
 
     @cached_property
-    def truth(self) -> dict[str, list[np.ndarray] | Exception]:
-        """The same from 64-bit operands; empty where they were wide, or JAX refuses."""
+    def exact(self) -> Oracle | None:
+        """The same function of 64-bit operands, where these were narrower and JAX allows it."""
         if all(widened(a) is a or a.dtype in WIDE.values() for a in self.args):
-            return {}
+            return None
         oracle = Oracle(self.fn, [widened(a) for a in self.args], self.order, True)
         oracle.tangents = [widened(t) for t in self.tangents]
-        try:
+        try:  # a function tied to its dtype has no wide version
             oracle.cotangents = [widened(ct).astype(oracle.outputs[j].dtype)
                                  for ct, j in zip(self.cotangents, self.kept, strict=True)]
-            return oracle.results
-        except Exception:  # a function tied to its dtype has no wide version
-            return {}
+        except Exception:
+            return None
+        return oracle
 
 
 def random_like(x, seed: int) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -20,6 +20,7 @@ class Case:
     fn: Callable
     oracle: Oracle
     examples: list[list[np.ndarray]]  # the batch of vmap; the first one is the case itself
+    loops: dict = field(default_factory=dict)  # which operands are mapped -> results of each
 
     @property
     def args(self) -> list:
@@ -81,7 +82,12 @@ class Claim:
     leaves: Callable[[], Sequence]
     result: str
     pick: Callable[[list], list] = list  # the part of the oracle's result that is meant
-    expected: Callable[[], list] | None = None  # where the oracle has to be asked apart
+    ask: Callable[[Oracle], list] | None = None  # where the oracle has to be asked apart
+    through: tuple[str, ...] = ()  # results on the way: where JAX refuses them, so must we
+    partial: bool = False  # some operands only: what JAX refuses may not be reached
+
+    def numbers(self, oracle: Oracle) -> list[np.ndarray]:
+        return self.ask(oracle) if self.ask else self.pick(oracle.results[self.result])
 
 
 def value_claims(case: Case) -> Iterator[Claim]:
@@ -93,14 +99,14 @@ def jvp_claims(case: Case) -> Iterator[Claim]:
         return
     primals, tangents = tuple(case.chosen), tuple(case.tangents)
     yield Claim("value of jvp", lambda: minigrad.jvp(case.inner, primals, tangents)[0],
-                "value", lambda outs: [outs[j] for j in case.oracle.kept])
+                "value", lambda outs: [outs[j] for j in case.oracle.kept], through=("jvp",))
     yield Claim("all operands", lambda: minigrad.jvp(case.inner, primals, tangents)[1], "jvp")
     yield Claim("linearize", lambda: minigrad.linearize(case.inner, *primals)[1](*tangents), "jvp")
     if len(primals) > 1:
         for k, (x, t) in enumerate(zip(primals, tangents)):
             yield Claim(f"operand {case.oracle.inexact[k]} alone",
                         lambda k=k, x=x, t=t: minigrad.jvp(case.alone(k), (x,), (t,))[1],
-                        f"jvp{k}")
+                        f"jvp{k}", partial=True)
 
 
 def vjp_claims(case: Case) -> Iterator[Claim]:
@@ -111,7 +117,7 @@ def vjp_claims(case: Case) -> Iterator[Claim]:
         for k, x in enumerate(case.chosen):
             yield Claim(f"operand {case.oracle.inexact[k]} alone",
                         lambda k=k, x=x: minigrad.vjp(case.alone(k), x)[1](case.cotangents),
-                        "vjp", lambda cts, k=k: [cts[k]])
+                        "vjp", lambda cts, k=k: [cts[k]], partial=True)
 
 
 def second_claims(case: Case) -> Iterator[Claim]:
@@ -124,7 +130,8 @@ def second_claims(case: Case) -> Iterator[Claim]:
         return minigrad.jvp(case.inner, chosen, tangents)[1]
 
     yield Claim("jvp of vjp", lambda: minigrad.jvp(case.pullback, primals, tangents)[1], "second")
-    yield Claim("vjp of jvp", lambda: minigrad.vjp(push, *primals)[1](case.cotangents), "second")
+    yield Claim("vjp of jvp", lambda: minigrad.vjp(push, *primals)[1](case.cotangents), "second",
+                through=("jvp",))
     yield Claim("vjp of vjp", lambda: minigrad.vjp(case.pullback, *primals)[1](list(tangents)),
                 "second")
 
@@ -143,12 +150,12 @@ def vmap_claims(case: Case) -> Iterator[Claim]:
         yield Claim(f"in_axes={tuple(in_axes)}",
                     lambda axes=in_axes: minigrad.vmap(case.flat, in_axes=tuple(axes))(
                         *batched(case, axes)),
-                    "value", expected=lambda axes=in_axes: looped(case, axes, "value"))
+                    "value", ask=lambda o, axes=in_axes: looped(case, o, axes, "value"))
     if count:
         yield Claim("out_axes=-1",
                     lambda: minigrad.vmap(case.flat, in_axes=tuple(mixed), out_axes=-1)(
                         *batched(case, mixed)),
-                    "value", expected=lambda: looped(case, mixed, "value", -1))
+                    "value", ask=lambda o: looped(case, o, mixed, "value", -1))
     if case.oracle.derivable:
         def pull(*args):
             chosen = [args[i] for i in case.oracle.inexact]
@@ -156,7 +163,7 @@ def vmap_claims(case: Case) -> Iterator[Claim]:
 
         yield Claim(f"vjp, in_axes={tuple(mixed)}",
                     lambda: minigrad.vmap(pull, in_axes=tuple(mixed))(*batched(case, mixed)),
-                    "vjp", expected=lambda: looped(case, mixed, "vjp"))
+                    "vjp", ask=lambda o: looped(case, o, mixed, "vjp"))
 
 
 def batched(case: Case, in_axes: Sequence[int | None]) -> list:
@@ -165,16 +172,21 @@ def batched(case: Case, in_axes: Sequence[int | None]) -> list:
     return [core.box(as_operand(a)) for a in stacked]
 
 
-def looped(case: Case, in_axes, name: str, out_axis: int = 0) -> list[np.ndarray]:
-    runs = [case.oracle.evaluate([e[i] if axis is not None else case.examples[0][i]
-                                  for i, axis in enumerate(in_axes)])[name]
-            for e in case.examples]
-    return [np.stack(leaves, out_axis) for leaves in zip(*runs)]
+def looped(case: Case, oracle: Oracle, in_axes, name: str, out_axis: int = 0) -> list[np.ndarray]:
+    """Results of one example after the other, stacked: what vmap means."""
+    key = oracle.wide, tuple(axis is not None for axis in in_axes)
+    if key not in case.loops:
+        case.loops[key] = []
+        for example in case.examples:
+            args = [e if mapped else first
+                    for e, first, mapped in zip(example, case.examples[0], key[1])]
+            args = [a.astype(like.dtype) for a, like in zip(args, oracle.args)]
+            case.loops[key].append(oracle.evaluate(args))
+    by_leaf = zip(*[run[name] for run in case.loops[key]])
+    return [np.stack(leaves, out_axis) for leaves in by_leaf]
 
 
 def jit_claims(case: Case) -> Iterator[Claim]:
-    if not hasattr(minigrad, "jit"):
-        return
     yield Claim("value", lambda: minigrad.jit(case.flat)(*case.args), "value")
     if case.oracle.derivable:
         yield Claim("vjp in jit", lambda: minigrad.jit(case.pullback)(*case.chosen), "vjp")

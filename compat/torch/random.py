@@ -8,17 +8,16 @@ state, so a compiled step draws what eager code would and leaves the generator w
 from __future__ import annotations
 
 import contextlib
+import functools
 
 import numpy as np
 
 from compat.torch.dtypes import CPU, to_numpy_or_none
 from compat.torch.tensor import Tensor, from_array
 from kernels import mersenne
-from minigrad import core
-from minigrad.core import EVAL, Primitive, box, config, get_mode, make_aval
+from minigrad import core, views
+from minigrad.core import EVAL, Primitive, config, get_mode, make_aval, make_box
 from minigrad.jit import read_state
-
-STATE_SIZE = mersenne.STATE.itemsize
 
 
 class Generator(mersenne.Generator):
@@ -81,10 +80,10 @@ def fork_rng(devices=None, enabled=True):
 # ------------------------------------------------------------------ drawing while staged
 
 
-def draw_impl(state, *, distribution, arguments, shape, dtype):
+def draw_impl(state, *, distribution, shape, dtype, **params):
     generator = mersenne.Generator().set_state(np.asarray(state))
-    values = getattr(mersenne, distribution)(generator, *arguments, shape=shape, dtype=dtype)
-    return [values, generator.get_state()]
+    numbers = getattr(mersenne, distribution)(generator, shape=shape, dtype=dtype, **params)
+    return [numbers, generator.get_state()]
 
 
 torch_random = Primitive(
@@ -95,22 +94,22 @@ torch_random = Primitive(
 )
 
 
-def draw(distribution: str, shape, dtype, arguments=(), generator=None) -> Tensor:
+def draw(distribution: str, shape, dtype, generator=None, **params) -> Tensor:
     """Numbers from a distribution of `kernels.mersenne`, from the (default) generator."""
     generator = generator or default_generator
     shape, dtype = tuple(shape), np.dtype(dtype)
     if get_mode().trace is EVAL:
-        numbers = getattr(mersenne, distribution)(generator, *arguments, shape=shape, dtype=dtype)
+        numbers = getattr(mersenne, distribution)(generator, shape=shape, dtype=dtype, **params)
         return from_array(numbers)
-    state = read_state(generator, lambda: np.asarray(mersenne.Generator.get_state(generator)),
+    state = read_state(generator, functools.partial(mersenne.Generator.get_state, generator),
                        generator.set_state)
-    values, after = torch_random(state, distribution=distribution, arguments=tuple(arguments),
-                                 shape=shape, dtype=dtype)
+    values, after = torch_random(state, distribution=distribution, shape=shape, dtype=dtype,
+                                 **params)
     if state.spec.concrete:
         generator.set_state(core.to_array(after))
     else:
         state.value = after.value
-    return box(values.value, Tensor)
+    return make_box(Tensor, values.value, values.spec)
 
 
 def sizes_of(size) -> tuple[int, ...]:
@@ -143,10 +142,6 @@ def randn_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
     return randn(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-class integers:
-    """`mersenne.randint` takes its bounds before the shape; so do permutations their length."""
-
-
 def randint(low, high=None, size=None, *, generator=None, dtype=None, requires_grad=False,
             device=None) -> Tensor:
     """Whole numbers from low to high - 1."""
@@ -157,8 +152,8 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, requires_g
     if low >= high:
         raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= "
                            f"to={high}")
-    return draw("randint", sizes_of((size,)), to_numpy_or_none(dtype) or np.int64, (low, high),
-                generator)
+    return draw("randint", sizes_of((size,)), to_numpy_or_none(dtype) or np.int64, generator,
+                low=low, high=high)
 
 
 def randint_like(input, low, high=None, *, dtype=None, **_) -> Tensor:
@@ -174,9 +169,8 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
 
 def bernoulli(input, *, generator=None) -> Tensor:
     """1 with the probability that each element gives."""
-    array = core.to_array(input)
-    return from_array(np.asarray(mersenne.bernoulli(
-        generator or default_generator, np.asarray(array), input.spec.shape, input.spec.dtype)))
+    numbers = draw("uniform", input.spec.shape, input.spec.dtype, generator)
+    return (numbers < input).to(input.dtype)
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:
@@ -190,54 +184,39 @@ def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None) -> Tenso
     """Normal numbers; mean and std may be tensors."""
     if size is not None:
         return draw("normal", sizes_of((size,)), to_numpy_or_none(dtype) or config.default_dtype,
-                    (), generator) * std + mean
+                    generator, mean=float(mean), std=float(std))
     shape = np.broadcast_shapes(*(x.spec.shape for x in (mean, std) if isinstance(x, Tensor)))
-    return draw("normal", shape, config.default_dtype, (), generator) * std + mean
+    return draw("normal", shape, config.default_dtype, generator) * std + mean
 
 
 # ------------------------------------------------------------------ filling in place
 
 
-def filling(distribution: str, *names, defaults=()):
-    """A method such as `uniform_(from, to)`."""
-    def method(self, *given, generator=None, **named):
-        from minigrad import views
+def filling(distribution: str, **defaults):
+    """A method such as `uniform_(from, to)`; `defaults` has the kernel's names of the parameters,
+    which differ from PyTorch's."""
+    own = dict(zip(PARAMETERS.get(distribution, defaults), defaults))
 
-        arguments = list(defaults)
-        arguments[:len(given)] = given
-        for key, value in named.items():
-            arguments[names.index(key)] = value
-        params = tuple(float(a) for a in arguments)
-        new = draw_with(distribution, self.spec.shape, self.spec.dtype, params, generator)
-        views.write(self, new)
-        return self
+    def method(self, *given, generator=None, **named):
+        params = defaults | dict(zip(defaults, map(float, given)))
+        params |= {own[k]: float(v) for k, v in named.items()}
+        return views.write(self, draw(distribution, self.spec.shape, self.spec.dtype, generator,
+                                      **params))
 
     method.__name__ = method.__qualname__ = f"{distribution}_"
     method.__doc__ = f"Fill with numbers of the {distribution} distribution."
     return method
 
 
-def draw_with(distribution, shape, dtype, params, generator):
-    """Distributions take their parameters after shape and dtype, except those of counts."""
-    if distribution in ("bernoulli", "geometric"):
-        return draw(distribution, shape, dtype, params, generator)
-    return draw_tail(distribution, shape, dtype, params, generator)
-
-
-def draw_tail(distribution, shape, dtype, params, generator):
-    generator = generator or default_generator
-    fn = getattr(mersenne, distribution)
-    if get_mode().trace is EVAL:
-        return from_array(np.asarray(fn(generator, tuple(shape), np.dtype(dtype), *params)))
-    raise NotImplementedError(f"{distribution}_ inside a compiled function")
-
+PARAMETERS = {"uniform": ("from", "to"), "exponential": ("lambd",), "bernoulli": ("p",),
+              "geometric": ("p",)}
 
 METHODS = {
-    "uniform_": filling("uniform", "from", "to", defaults=(0.0, 1.0)),
-    "normal_": filling("normal", "mean", "std", defaults=(0.0, 1.0)),
-    "bernoulli_": filling("bernoulli", "p", defaults=(0.5,)),
-    "exponential_": filling("exponential", "lambd", defaults=(1.0,)),
-    "cauchy_": filling("cauchy", "median", "sigma", defaults=(0.0, 1.0)),
-    "log_normal_": filling("log_normal", "mean", "std", defaults=(1.0, 2.0)),
-    "geometric_": filling("geometric", "p", defaults=(0.5,)),
+    "uniform_": filling("uniform", low=0.0, high=1.0),
+    "normal_": filling("normal", mean=0.0, std=1.0),
+    "bernoulli_": filling("bernoulli", probability=0.5),
+    "exponential_": filling("exponential", rate=1.0),
+    "cauchy_": filling("cauchy", median=0.0, sigma=1.0),
+    "log_normal_": filling("log_normal", mean=1.0, std=2.0),
+    "geometric_": filling("geometric", probability=0.5),
 }

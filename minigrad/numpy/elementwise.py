@@ -229,7 +229,6 @@ sinh, cosh = unary("sinh", "sinh", inexact), unary("cosh", "cosh", inexact)
 tanh, arctanh = unary("tanh", "tanh", inexact), unary("arctanh", "atanh", inexact)
 arcsinh, arccosh = unary("arcsinh", "asinh", inexact), unary("arccosh", "acosh", inexact)
 floor, ceil = unary("floor", "floor", inexact), unary("ceil", "ceil", inexact)
-isfinite_ = unary("isfinite", "is_finite")
 asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
 atan2 = arctan2
 

@@ -45,7 +45,7 @@ def choose(condition, x, y):
 def where(condition, x=None, y=None, *, size=None, fill_value=None):
     """`x` where the condition holds, `y` elsewhere. With the condition alone: `nonzero` of it."""
     if x is None and y is None:
-        from minigrad.numpy.searching import nonzero
+        from minigrad.numpy.sorting import nonzero
 
         return nonzero(condition, size=size, fill_value=fill_value)
     if x is None or y is None:

@@ -12,6 +12,8 @@ the cotangent of one argument that the output is linear in; the argument itself 
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 
 from minigrad.core import (
@@ -33,13 +35,10 @@ def jvp_from_rules(primitive: Primitive, rules: Rules):
 
     def jvp(primals, tangents, **params):
         out = primitive(*primals, **params)
-        total = None
-        for rule, tangent in zip(rules, tangents, strict=True):
-            if tangent is None or rule is None:
-                continue
-            part = match_shape(rule(tangent, out, *primals, **params), aval_of(out))
-            total = part if total is None else add_any(total, part)
-        return out, total
+        parts = [match_shape(rule(tangent, out, *primals, **params), aval_of(out))
+                 for rule, tangent in zip(rules, tangents, strict=True)
+                 if tangent is not None and rule is not None]
+        return out, functools.reduce(add_any, parts) if parts else None
 
     return jvp
 
@@ -71,8 +70,10 @@ def match_shape(t, aval: Aval):
     shape = aval_of(t).shape
     if shape == aval.shape:
         return t
-    dims = tuple(range(len(aval.shape)))[len(aval.shape) - len(shape):]
-    return table_op("broadcast_in_dim")(t, shape=aval.shape, broadcast_dimensions=dims)
+    kept = tuple(i for i, (n, m) in enumerate(zip(shape, aval.shape)) if n == m)
+    if len(kept) != len(shape):
+        t = table_op("reshape")(t, new_sizes=tuple(shape[i] for i in kept))
+    return table_op("broadcast_in_dim")(t, shape=aval.shape, broadcast_dimensions=kept)
 
 
 def unbroadcast(aval: Aval, ct):

@@ -1,9 +1,11 @@
 """Reductions: the axes in `axes` are folded into one number each.
 
 >>> import minigrad
->>> print(minigrad.backward_source("reduce_sum", "f32[3,4]", axes=(0,)))
-def reduce_sum_backward(g, saved):
-    return broadcast_in_dim(g, shape=(3, 4), broadcast_dimensions=(1,))
+>>> print(minigrad.backward_source("reduce_max", "f32[3,4]", axes=(0,)))
+def reduce_max_backward(g, saved):
+    x, out = saved
+    t3 = convert_element_type(eq(x, reshape(out, new_sizes=(1, 4))), new_dtype=float32)
+    return (g / reduce_sum(t3, axes=(0,))) * t3
 """
 
 from __future__ import annotations

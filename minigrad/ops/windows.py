@@ -332,7 +332,7 @@ def logaddexp(x, y):
 
 
 @logaddexp.defjvp
-def logaddexp_jvp(primals, tangents):
+def _logaddexp_jvp(primals, tangents):
     """The weight of each tangent is its share of the sum; that of inf among infs is 1."""
     (x, y), (t_x, t_y) = primals, tangents
     out = logaddexp(x, y)

@@ -195,7 +195,8 @@ EXPONENTIALS = [
 TRIGONOMETRY = [
     *[row for name in ("asin", "acos", "atanh") for row in unary(name, "f32", "f64", "f16",
                                                                 low=-0.9, high=0.9)],
-    *[row for name in ("atan", "sinh", "cosh", "asinh") for row in unary(name, "f32", "f64", "f16")],
+    *[row for name in ("atan", "sinh", "cosh", "asinh")
+      for row in unary(name, "f32", "f64", "f16")],
     *unary("acosh", "f32", "f64", "f16", low=1.2, high=3.0),
     *[Row(name, ("c64[4]",), second=False) for name in (
         "asin", "acos", "atan", "sinh", "cosh", "asinh", "acosh", "atanh")],

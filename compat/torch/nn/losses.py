@@ -1,0 +1,285 @@
+"""Losses. `reduction` is "mean", "sum" or "none"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compat.torch.operation import operation
+from compat.torch.pointwise import like
+from compat.torch.promotion import cast, expanded, inexact, together
+from compat.torch.reductions import log_softmax_op
+from compat.torch.reductions import mean as mean_all
+from compat.torch.reductions import sum as sum_all
+from compat.torch.tensor import Tensor, wrap_dim
+from minigrad import core
+from minigrad.core import I64, aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import transcendental as t
+from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
+from minigrad.ops.reduction import reduce_sum
+from minigrad.ops.selection import select_n, stop_gradient
+from minigrad.ops.shaping import broadcast_in_dim, concatenate, iota, reshape, transpose
+
+
+def check_reduction(reduction: str) -> None:
+    if reduction not in ("mean", "sum", "none"):
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduced(x, reduction: str):
+    """All of x, its sum or its mean."""
+    if reduction == "none":
+        return x
+    total = reduce_sum(x, axes=tuple(range(len(aval_of(x).shape))))
+    return e.div(total, like(total, aval_of(x).size)) if reduction == "mean" else total
+
+
+def pairwise_loss(name: str, node: str, body, **defaults):
+    """A loss that compares two tensors position by position."""
+    op = operation(lambda input, target, reduction, params: reduced(
+        body(*expanded(input, target, dtype=inexact(input, target)), *params), reduction),
+        name=node, tensors=("input", "target"))
+
+    def fn(input, target, reduction="mean", **params):
+        check_reduction(reduction)
+        return op(input, target, reduction, tuple((defaults | params).values()))
+
+    fn.__name__ = fn.__qualname__ = name
+    return fn
+
+
+def magnitude(x):
+    return e.mul(x, e.sign(x))  # the derivative at 0 is 0
+
+
+def smooth_l1_body(x, y, beta):
+    size = magnitude(e.sub(x, y))
+    if not beta:
+        return size
+    near = e.div(e.mul(e.mul(size, size), like(size, 0.5)), like(size, beta))
+    return select_n(e.lt(size, beta), e.sub(size, like(size, 0.5 * beta)), near)
+
+
+def huber_body(x, y, delta):
+    size = magnitude(e.sub(x, y))
+    near = e.mul(e.mul(size, size), like(size, 0.5))
+    far = e.mul(like(size, delta), e.sub(size, like(size, 0.5 * delta)))
+    return select_n(e.le(size, delta), far, near)
+
+
+mse_op = pairwise_loss("mse_loss", "mse_loss", lambda x, y: e.square(e.sub(x, y)))
+smooth_l1_op = pairwise_loss("smooth_l1_loss", "smooth_l1_loss", smooth_l1_body, beta=1.0)
+huber_op = pairwise_loss("huber_loss", "huber_loss", huber_body, delta=1.0)
+
+
+def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """The mean of (input - target)^2."""
+    return mse_op(input, target, reduction)
+
+
+def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
+    """The mean of |input - target|."""
+    check_reduction(reduction)
+    size = (input - target).abs()
+    return size if reduction == "none" else \
+        mean_all(size) if reduction == "mean" else sum_all(size)
+
+
+def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+    """Squared near zero, absolute beyond beta."""
+    return smooth_l1_op(input, target, reduction, beta=beta)
+
+
+def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
+    """Squared near zero, delta times absolute beyond it."""
+    return huber_op(input, target, reduction, delta=delta)
+
+
+# ------------------------------------------------------------------ classes
+
+
+def picked(x, index, axis: int):
+    """x at `index` along `axis`, which disappears. Shapes: x (..., C, ...), index (..., ...)."""
+    order = tuple(i for i in range(len(aval_of(x).shape)) if i != axis) + (axis,)
+    x = transpose(x, permutation=order) if order != tuple(range(len(order))) else x
+    shape = aval_of(x).shape  # (..., C)
+    columns = [reshape(iota(dtype=I64, shape=shape[:-1], dimension=d), new_sizes=(*shape[:-1], 1))
+               for d in range(len(shape) - 1)]
+    columns.append(reshape(cast(index, I64), new_sizes=(*shape[:-1], 1)))
+    vectors = concatenate(*columns, dimension=len(shape) - 1) if len(columns) > 1 else columns[0]
+    dims = tuple(range(len(shape)))
+    return gather(x, vectors, dimension_numbers=GatherDimensionNumbers((), dims, dims),
+                  slice_sizes=(1,) * len(shape), mode=CLIP, unique_indices=True)
+
+
+def nll_body(input, target, weight=None, ignore_index=-100, reduction="mean"):
+    """Minus the log-probability of each target, weighted; ignored targets count nothing."""
+    x = input
+    axis = 1 if len(aval_of(x).shape) > 1 else 0
+    target = cast(target, I64)
+    kept = e.ne(target, ignore_index)
+    index = select_n(kept, like(target, 0), target)
+    loss = e.neg(picked(x, index, axis))
+    dtype = aval_of(x).dtype
+    if weight is None:
+        scale = cast(kept, dtype)
+    else:
+        chosen = reshape(index, new_sizes=(*aval_of(index).shape, 1))
+        scale = gather(weight, chosen, slice_sizes=(1,), mode=CLIP,
+                       dimension_numbers=GatherDimensionNumbers((), (0,), (0,)))
+        scale = select_n(kept, like(scale, 0), scale)
+    loss = select_n(kept, like(loss, 0), e.mul(loss, scale))
+    if reduction == "none":
+        return loss
+    axes = tuple(range(len(aval_of(loss).shape)))
+    total = reduce_sum(loss, axes=axes)
+    return e.div(total, reduce_sum(scale, axes=axes)) if reduction == "mean" else total
+
+
+TENSORS = ("input", "target", "weight")
+nll_op = operation(nll_body, name="nll_loss", tensors=TENSORS)
+nll_2d_op = operation(nll_body, name="nll_loss_2d", tensors=TENSORS)
+
+
+def check_targets(input, target, ignore_index: int) -> None:
+    shape, own = input.spec.shape, target.spec.shape
+    classes = shape[1] if len(shape) > 1 else shape[0]
+    if len(shape) > 1 and shape[0] != (own[0] if own else 0):
+        raise ValueError(f"Expected input batch_size ({shape[0]}) to match target batch_size "
+                         f"({own[0] if own else 0}).")
+    if target.spec.dtype.kind not in "iu":
+        raise RuntimeError(f"expected scalar type Long but found {target.type_name()[:-6]}")
+    if target.spec.concrete:
+        array = np.asarray(target.value)
+        wrong = array[((array < 0) | (array >= classes)) & (array != ignore_index)]
+        if wrong.size:
+            raise IndexError(f"Target {wrong.reshape(-1)[0]} is out of bounds.")
+
+
+def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
+             reduction="mean"):
+    """The mean of -input[target]: input holds log-probabilities (N, C, ...)."""
+    check_reduction(reduction)
+    check_targets(input, target, ignore_index)
+    op = nll_op if len(input.spec.shape) <= 2 else nll_2d_op
+    return op(input, target, weight, ignore_index, reduction)
+
+
+def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
+                  reduction="mean", label_smoothing=0.0):
+    """log_softmax, then nll_loss; targets are class indices or probabilities."""
+    check_reduction(reduction)
+    axis = 1 if len(input.spec.shape) > 1 else 0
+    logs = log_softmax_op(input, axis)
+    if target.spec.shape == input.spec.shape and target.dtype.is_floating_point:
+        return soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis)
+    loss = nll_loss(logs, target, weight, None, ignore_index, None, reduction)
+    if not label_smoothing:
+        return loss
+    return loss * (1 - label_smoothing) + smoothing_term(
+        logs, target, weight, ignore_index, reduction, axis) * label_smoothing
+
+
+def smoothing_term(logs, target, weight, ignore_index, reduction, axis):
+    """The loss against the uniform distribution."""
+    classes = logs.spec.shape[axis]
+    shape = [1] * logs.dim()
+    shape[axis] = classes
+    each = -(logs if weight is None else logs * weight.view(shape)).sum(axis) / classes
+    kept = target != ignore_index
+    each = each.masked_fill(~kept, 0.0)
+    if reduction == "none":
+        return each
+    if reduction == "sum":
+        return each.sum()
+    if weight is None:
+        return each.sum() / kept.sum()
+    return each.sum() / weight[target.masked_fill(~kept, 0)].masked_fill(~kept, 0.0).sum()
+
+
+def soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis):
+    classes = logs.spec.shape[axis]
+    if label_smoothing:
+        target = target * (1 - label_smoothing) + label_smoothing / classes
+    terms = logs * target
+    if weight is not None:
+        shape = [1] * logs.dim()
+        shape[axis] = classes
+        terms = terms * weight.view(shape)
+    if reduction == "none":
+        return -terms.sum(axis)
+    return -terms.sum() / (logs.numel() / classes) if reduction == "mean" else -terms.sum()
+
+
+# ------------------------------------------------------------------ probabilities
+
+
+def weighted(loss, weight):
+    return loss if weight is None else e.mul(*together(loss, weight))
+
+
+@operation(name="binary_cross_entropy_with_logits", tensors=("input", "target", "weight",
+                                                            "pos_weight"))
+def bce_logits_op(input, target, weight=None, pos_weight=None, reduction="mean"):
+    """(1 - y) x + log(1 + exp(-x)), the logarithm without overflow."""
+    x, y = expanded(input, target)
+    flag = e.lt(x, 0)
+    low = select_n(flag, like(x, 0), x)
+    size = select_n(flag, x, e.neg(x))
+    log_sigmoid = e.sub(low, t.log1p(t.exp(e.neg(size))))
+    factor = log_sigmoid
+    if pos_weight is not None:
+        p, one = together(pos_weight, 1.0, dtype=aval_of(x).dtype)
+        scale = e.add(e.mul(*together(e.sub(p, one), y)), like(y, 1))
+        factor = e.mul(scale, log_sigmoid)
+    loss = e.sub(e.mul(e.sub(like(y, 1), y), x), factor)
+    return reduced(weighted(loss, weight), reduction)
+
+
+def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None,
+                                     reduction="mean", pos_weight=None):
+    """Cross entropy of sigmoid(input) with target."""
+    if target.spec.shape != input.spec.shape:
+        raise ValueError(f"Target size ({target.size()}) must be the same as input size "
+                         f"({input.size()})")
+    return bce_logits_op(input, target, weight, pos_weight, reduction)
+
+
+@operation(name="binary_cross_entropy", tensors=("input", "target", "weight"))
+def bce_op(input, target, weight=None, reduction="mean"):
+    """Logarithms are kept above -100."""
+    x, y = together(input, target)
+
+    def log(v):
+        value = t.log(v)
+        return select_n(e.lt(value, -100), value, like(value, -100))
+
+    one = like(y, 1)
+    loss = e.sub(e.mul(e.sub(y, one), log(e.sub(like(x, 1), x))), e.mul(y, log(x)))
+    return reduced(weighted(loss, weight), reduction)
+
+
+def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None,
+                         reduction="mean"):
+    """-(y log x + (1 - y) log(1 - x))."""
+    if target.spec.shape != input.spec.shape:
+        raise ValueError(f"Using a target size ({target.size()}) that is different to the input "
+                         f"size ({input.size()}) is deprecated. Please ensure they have the same "
+                         "size.")
+    return bce_op(input, target, weight, reduction)
+
+
+def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+    """target (log target - input), for log-probabilities `input`."""
+    if log_target:
+        loss = target.exp() * (target - input)
+    else:
+        positive = target > 0
+        logs = target.masked_fill(~positive, 1.0).log()
+        loss = (target * logs).masked_fill(~positive, 0.0) - target * input
+    if reduction == "batchmean":
+        return loss.sum() / input.spec.shape[0]
+    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+
+
+_ = Tensor, wrap_dim, core, stop_gradient, broadcast_in_dim

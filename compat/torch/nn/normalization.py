@@ -1,0 +1,157 @@
+"""Normalisation over a batch, a layer or groups of channels."""
+
+from __future__ import annotations
+
+import math
+
+from compat.torch.operation import operation
+from compat.torch.pointwise import like
+from compat.torch.promotion import cast, together
+from compat.torch.reductions import vector_norm
+from compat.torch.autograd import no_grad
+from minigrad.core import aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import transcendental as t
+from minigrad.ops.reduction import reduce_sum
+from minigrad.ops.selection import stop_gradient
+from minigrad.ops.shaping import broadcast_in_dim, reshape
+
+
+def moments(x, axes):
+    """Mean and variance over `axes`, which are kept with size one."""
+    shape = aval_of(x).shape
+    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
+    n = math.prod(shape[a] for a in axes)
+
+    def average(v):
+        total = reshape(reduce_sum(v, axes=axes), new_sizes=kept)
+        return e.div(total, like(total, n))
+
+    mean = average(x)
+    centered = e.sub(x, mean)
+    return mean, average(e.square(centered)), centered
+
+
+def scaled(x, weight, bias, axes):
+    """x * weight + bias, where weight and bias run along `axes`."""
+    shape = aval_of(x).shape
+
+    def along(v):
+        return reshape(cast(v, aval_of(x).dtype),
+                       new_sizes=tuple(n if i in axes else 1 for i, n in enumerate(shape)))
+
+    x = x if weight is None else e.mul(x, along(weight))
+    return x if bias is None else e.add(x, along(bias))
+
+
+@operation(name="native_layer_norm", tensors=("input", "weight", "bias"))
+def layer_norm_op(input, weight=None, bias=None, normalized_shape=(), eps=1e-5):
+    rank = len(aval_of(input).shape)
+    axes = tuple(range(rank - len(normalized_shape), rank))
+    mean, variance, centered = moments(input, axes)
+    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
+    return scaled(normal, weight, bias, axes)
+
+
+def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
+    """(x - mean) / sqrt(var + eps) over the last dimensions."""
+    sizes = tuple(normalized_shape)
+    own = input.spec.shape
+    if own[len(own) - len(sizes):] != sizes:
+        shown = f"[*, {', '.join(map(str, sizes))}]"
+        raise RuntimeError(
+            f"Given normalized_shape={list(sizes)}, expected input with shape {shown}, but got "
+            f"input of size{list(own)}")
+    return layer_norm_op(input, weight, bias, sizes, eps)
+
+
+@operation(name="native_batch_norm", tensors=("input", "weight", "bias"))
+def batch_norm_training(input, weight=None, bias=None, eps=1e-5):
+    """(result, mean, variance) of a batch (N, C, ...)."""
+    axes = tuple(i for i in range(len(aval_of(input).shape)) if i != 1)
+    mean, variance, centered = moments(input, axes)
+    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
+    count = math.prod(aval_of(input).shape[a] for a in axes)
+    unbiased = e.mul(variance, like(variance, count / max(1, count - 1)))
+    channels = (aval_of(input).shape[1],)
+    return (scaled(normal, weight, bias, (1,)),
+            *(stop_gradient(reshape(v, new_sizes=channels)) for v in (mean, unbiased)))
+
+
+@operation(name="native_batch_norm", tensors=("input", "running_mean", "running_var", "weight",
+                                             "bias"))
+def batch_norm_fixed(input, running_mean, running_var, weight=None, bias=None, eps=1e-5):
+    """With statistics of the past."""
+    sizes = tuple(n if i == 1 else 1 for i, n in enumerate(aval_of(input).shape))
+    mean, variance = (reshape(v, new_sizes=sizes) for v in (running_mean, running_var))
+    normal = e.mul(e.sub(input, mean), t.rsqrt(e.add(variance, like(variance, eps))))
+    return scaled(normal, weight, bias, (1,))
+
+
+@operation(name="lerp", tensors=("old", "new", "momentum"), scalars=("momentum",))
+def moving_average(old, new, momentum):
+    """momentum * new + (1 - momentum) * old."""
+    old, new, m = together(old, new, momentum, dtype=aval_of(old).dtype)
+    return e.add(e.mul(m, new), e.mul(e.sub(like(m, 1), m), old))
+
+
+def batch_norm(input, running_mean, running_var, weight=None, bias=None, training=False,
+               momentum=0.1, eps=1e-5):
+    """Each channel of (N, C, ...) with mean 0 and variance 1; in training the running statistics
+    move towards those of the batch, in place."""
+    if not training:
+        return batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
+    shape = input.spec.shape
+    if math.prod(shape[:1] + shape[2:]) == 1:
+        raise ValueError("Expected more than 1 value per channel when training, got input size "
+                         f"{input.size()}")
+    out, mean, variance = batch_norm_training(input, weight, bias, eps)
+    if running_mean is not None:
+        with no_grad():
+            running_mean.copy_(moving_average(running_mean, mean, momentum))
+            running_var.copy_(moving_average(running_var, variance, momentum))
+    return out
+
+
+@operation(name="native_group_norm", tensors=("input", "weight", "bias"))
+def group_norm_op(input, weight=None, bias=None, num_groups=1, eps=1e-5):
+    shape = aval_of(input).shape
+    grouped = reshape(input, new_sizes=(shape[0], num_groups, math.prod(shape[1:]) // num_groups))
+    mean, variance, centered = moments(grouped, (2,))
+    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
+    return scaled(reshape(normal, new_sizes=shape), weight, bias, (1,))
+
+
+def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
+    """Groups of channels normalised within each example."""
+    if input.spec.shape[1] % num_groups:
+        raise RuntimeError("Expected number of channels in input to be divisible by num_groups, "
+                           f"but got input of shape {list(input.spec.shape)} and num_groups="
+                           f"{num_groups}")
+    return group_norm_op(input, weight, bias, num_groups, eps)
+
+
+@operation(name="rms_norm", tensors=("input", "weight"))
+def rms_norm_op(input, weight=None, normalized_shape=(), eps=None):
+    import ml_dtypes
+
+    rank = len(aval_of(input).shape)
+    axes = tuple(range(rank - len(normalized_shape), rank))
+    eps = float(ml_dtypes.finfo(aval_of(input).dtype).eps) if eps is None else eps
+    shape = tuple(1 if i in axes else n for i, n in enumerate(aval_of(input).shape))
+    total = reshape(reduce_sum(e.square(input), axes=axes), new_sizes=shape)
+    mean = e.div(total, like(total, math.prod(normalized_shape)))
+    return scaled(e.mul(input, t.rsqrt(e.add(mean, like(mean, eps)))), weight, None, axes)
+
+
+def rms_norm(input, normalized_shape, weight=None, eps=None):
+    """x / sqrt(mean(x^2) + eps) over the last dimensions."""
+    return rms_norm_op(input, weight, tuple(normalized_shape), eps)
+
+
+def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
+    """x over its p-norm along `dim`."""
+    return input / vector_norm(input, p, dim, True).clamp(eps).expand_as(input)
+
+
+_ = broadcast_in_dim

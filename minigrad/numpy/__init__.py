@@ -1,0 +1,24 @@
+"""Array functions over the primitives, with array-API and jax.numpy names.
+
+They are plain functions of Tensors of any face, arrays and Python scalars: they promote types,
+broadcast ranks, and bind primitives. The faces wrap them for speed and for their conventions.
+"""
+
+from minigrad.numpy import (
+    creation, elementwise, floats, indexing, linear, operators, promotion, reductions, selecting,
+    shaping, sorting,
+)
+
+operators.attach()
+
+MODULES = (promotion, elementwise, floats, selecting, reductions, shaping, linear, creation,
+           indexing, sorting)
+
+
+def __getattr__(name: str):
+    """`minigrad.numpy.sum` is `sum` of the module that defines it."""
+    for module in MODULES:
+        function = module.__dict__.get(name)
+        if getattr(function, "__module__", "").startswith("minigrad.numpy"):
+            return function
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
