@@ -297,7 +297,7 @@ def main() -> int:
     if installed("torch"):
         import torch
 
-        torch.set_num_threads(1)  # for matrices this small, handing work over costs more than it saves
+        torch.set_num_threads(1)  # matrices this small do not pay for handing work over
         train("torch", train_torch, torch)
         pairs += [("tape", "torch"), ("tape under jit", "torch")]
     if installed("jax"):

@@ -172,8 +172,10 @@ def gather(operand, indices, *, dimension_numbers, slice_sizes, mode="promise_in
     view = windows.view(operand)
     if len(windows.index) == 1 and view.flags.c_contiguous:
         out = np.take(view, windows.index[0], axis=0, mode="clip")  # twice as fast as view[index]
-    else:
+    elif windows.index:
         out = view[tuple(windows.index)]
+    else:  # an operand of rank zero is its own window, at every position
+        out = np.broadcast_to(view, windows.batch)
     # NumPy takes a 0-d index array for an integer: the result may be a view of the operand.
     out = np.array(out, copy=None if out.flags.owndata else True)
     if windows.inside is not None and GatherScatterMode.from_any(mode).name == "FILL_OR_DROP":

@@ -237,6 +237,8 @@ NO_GRAD = Mode(EVAL, grad=False)
 INFERENCE = Mode(EVAL, grad=False, inference=True)
 _mode: ContextVar[Mode] = ContextVar("minigrad_mode", default=EAGER)
 get_mode, set_mode, reset_mode = _mode.get, _mode.set, _mode.reset
+# True while a composite function is derived as one operation: calls inside it are written out.
+inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)
 
 
 @contextmanager

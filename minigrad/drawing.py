@@ -9,17 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from html import escape
+from statistics import fmean
 
 import numpy as np
 
 from minigrad.core import Tensor
 from minigrad.derive import argument_names
+from minigrad.graph import AccumulateGrad, Node, Pick, current, producer
 from minigrad.source import display
-from minigrad.tape import AccumulateGrad, Node, Pick, collect, current
+from minigrad.tape import collect
 
 LARGEST = 400  # nodes: beyond, nobody can read the picture
 CHARACTER, LINE, PADDING = 7.25, 17, 9  # pixels, for monospaced text of 12 pixels
 GAP, ROW_GAP, MARGIN = 22, 44, 24
+# What gives way: a leaf to an operation, and that to a long edge, which should be straight.
+WEIGHTS = {"leaf": 1, "operation": 4, "bend": 16}
 
 STYLE = """
   text { font: 12px ui-monospace, Menlo, Consolas, 'DejaVu Sans Mono', monospace; fill: #1f2933 }
@@ -38,6 +42,7 @@ class Box:
         longest = max(map(len, lines), default=0)
         self.width = longest * CHARACTER + 2 * PADDING if lines else 4
         self.height = len(lines) * LINE + 2 * PADDING - 4 if lines else 0
+        self.weight = WEIGHTS[kind]
         self.above: list[Box] = []
         self.below: list[Box] = []
         self.row = 0
@@ -60,8 +65,8 @@ def tape_svg(tensor: Tensor, names: Mapping[str, Tensor] | None = None) -> str:
                          "cannot be read: draw the tape of a part, or of fewer steps")
     titles = {current(t).node: name for name, t in (names or {}).items()}
     boxes = {node: node_box(node, titles.get(node)) for node in nodes}
-    edges = [(boxes[node], boxes[parent], shape_text(shape))
-             for node in nodes for parent, shape in parents(node)]
+    edges = [(boxes[node], boxes[receiver], shape)
+             for node in nodes for receiver, shape in gradients(node)]
     rows, routes = arrange(list(boxes.values()), [(a, b) for a, b, _ in edges])
     place(rows)
     return write(rows, routes, [shape for *_, shape in edges])
@@ -83,27 +88,26 @@ def saved_lines(node: Node) -> list[str]:
     entry = node.entry
     if not node.saved:
         return [] if hasattr(entry, "saved") else ["freed"]
-    inputs = argument_names(len(entry.in_specs))
-    outs = ["out"] if len(entry.out_avals) == 1 else [f"out{j}" for j in range(len(entry.out_avals))]
-    name = {"in": inputs.__getitem__, "out": outs.__getitem__, "mid": "r{}".format}
-    return [f"saves {name[kind](i)} {shape_text(np.shape(value))}"
+    count = len(entry.out_avals)
+    names = {"in": argument_names(len(entry.in_specs)),
+             "out": ["out"] if count == 1 else [f"out{j}" for j in range(count)],
+             "mid": [f"r{k}" for k in range(len(entry.saved))]}
+    return [f"saves {names[kind][i]} {shape_text(np.shape(value))}"
             for (kind, i), value in zip(entry.saved, node.saved)]
 
 
-def parents(node: Node) -> list[tuple[Node, tuple | None]]:
-    """The nodes a gradient goes to and its shape, where it is still known."""
-    edges = node.edges if type(node.edges) is tuple else (node.edges,)
-    specs = [node.entry.in_specs[i] for i in node.entry.wanted] or [None] * len(edges)
+def gradients(node: Node) -> list[tuple[Node, str]]:
+    """The nodes that a node sends gradients to, and their shapes (the box of a leaf tells it)."""
     found = []
-    for parent, spec in zip(edges, specs):
-        target = parent.edges if type(parent) is Pick else parent
-        leaf = isinstance(target, AccumulateGrad)  # its box tells the shape
-        found.append((target, None if leaf or spec is None else spec.shape))
+    for i, parent in zip(node.entry.wanted, node.parents):
+        receiver, _ = producer(parent)
+        leaf = isinstance(receiver, AccumulateGrad)
+        found.append((receiver, "" if leaf else shape_text(node.entry.in_specs[i].shape)))
     return found
 
 
-def shape_text(shape: tuple | None) -> str:
-    return "" if shape is None else str(tuple(shape))
+def shape_text(shape: tuple) -> str:
+    return str(tuple(shape))
 
 
 # ------------------------------------------------------------------ layout
@@ -144,8 +148,8 @@ def order_rows(rows: list[list[Box]], sweeps: int = 12) -> list[list[Box]]:
         rows = [list(row) for row in rows]
         for row in rows if down else rows[::-1]:
             where = {box: i for line in rows for i, box in enumerate(line)}
-            row.sort(key=lambda b: mean([where[n] for n in (b.above if down else b.below)],
-                                        default=where[b]))
+            row.sort(key=lambda b: fmean([where[n] for n in (b.above if down else b.below)]
+                                         or [where[b]]))
         count = crossings(rows)
         if count < fewest:
             best, fewest = rows, count
@@ -180,34 +184,32 @@ def place(rows: list[list[Box]], rounds: int = 24) -> None:
 
 
 def pull(box: Box) -> float:
-    """Where its neighbours want a box. Bends pull hard on one another, so that long edges stand
-    straight. Source: the weights of Gansner, Koutsofios, North and Vo (1993), used by Graphviz."""
-    neighbours = [(n.x, (1, 2, 8)[(not box.lines) + (not n.lines)]) for n in box.above + box.below]
-    total = sum(weight for _, weight in neighbours)
-    return sum(x * weight for x, weight in neighbours) / total if total else box.x
+    """Where its neighbours want a box."""
+    neighbours = box.above + box.below
+    return average([(n.x, n.weight) for n in neighbours]) if neighbours else box.x
 
 
 def spread(row: Sequence[Box], wanted: Sequence[float]) -> None:
-    """The places nearest to the wanted ones, in least squares, at which no boxes overlap.
+    """The places nearest to the wanted ones, in weighted least squares, where no boxes overlap.
 
     Without the room that boxes need this is isotonic regression: places that come in the wrong
     order form a block, which stands at its mean."""
     room = [0.0]
     for a, b in zip(row, row[1:]):
         room.append(room[-1] + (a.width + b.width) / 2 + GAP)
-    blocks: list[list[float]] = []
-    for place, offset in zip(wanted, room):
-        blocks.append([place - offset])
-        while len(blocks) > 1 and mean(blocks[-2]) > mean(blocks[-1]):
+    blocks: list[list[tuple[float, float]]] = []
+    for box, place, offset in zip(row, wanted, room):
+        blocks.append([(place - offset, box.weight)])
+        while len(blocks) > 1 and average(blocks[-2]) > average(blocks[-1]):
             last = blocks.pop()
             blocks[-1] += last
-    places = [mean(block) for block in blocks for _ in block]
+    places = [average(block) for block in blocks for _ in block]
     for box, place, offset in zip(row, places, room):
         box.x = place + offset
 
 
-def mean(numbers: Sequence[float], default: float = 0.0) -> float:
-    return sum(numbers) / len(numbers) if numbers else default
+def average(weighted: Sequence[tuple[float, float]]) -> float:
+    return sum(x * w for x, w in weighted) / sum(w for _, w in weighted)
 
 
 # ------------------------------------------------------------------ text

@@ -11,14 +11,13 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Sequence
-from contextvars import ContextVar
 from typing import Any
 
 import numpy as np
 
 from minigrad import core, record
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, make_aval,
+    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, inlining, make_aval,
     make_box, make_spec,
 )
 from minigrad.tree import tree_map
@@ -44,9 +43,6 @@ def refresh_scalar_specs() -> None:
     for cls, specs in scalar_specs.items():
         specs.clear()
         specs_of_scalars(cls)
-
-
-inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)  # is an op derived?
 
 
 class Op:

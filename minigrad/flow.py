@@ -118,8 +118,7 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
                 program.out_avals[:carry_tree.num_leaves], init_tree, carry_tree)
     program, captured = close_over(program)
     outs = scan_p(*captured, *init_leaves, *xs_leaves, jaxpr=program, length=n, reverse=reverse,
-                  linear=(False,) * len(program.invars), unroll=unroll,
-                  num_consts=len(captured), num_carry=len(init_leaves), _split_transpose=False)
+                  unroll=unroll, num_consts=len(captured), num_carry=len(init_leaves))
     k = len(init_leaves)
     return tree_unflatten(carry_tree, outs[:k]), tree_unflatten(y_tree, outs[k:])
 

@@ -278,7 +278,8 @@ class Printer:
 
     def atom(self, atom: Atom) -> str:
         if isinstance(atom, Literal):
-            return f"{np.asarray(atom.value).item()}:{atom.aval}"
+            value = np.asarray(atom.value).item() if atom.shown is None else atom.shown
+            return f"{value}:{atom.aval}"
         return self.names[atom]
 
     def binders(self, variables: Sequence[Var]) -> Doc:

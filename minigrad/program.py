@@ -28,12 +28,13 @@ class Var:
 
 
 class Literal:
-    """A scalar constant written into the equation."""
+    """A scalar constant written into the equation; `shown` is the Python number it was given as,
+    which prints `0.3` where the float32 of it would print 0.30000001192092896."""
 
-    __slots__ = ("value", "aval")
+    __slots__ = ("value", "aval", "shown")
 
-    def __init__(self, value, aval: Aval):
-        self.value, self.aval = value, aval
+    def __init__(self, value, aval: Aval, shown=None):
+        self.value, self.aval, self.shown = value, aval, shown
 
 
 Atom = Var | Literal
@@ -130,9 +131,9 @@ class StageTrace(Trace):
             return x.var
         aval = aval_of(x)
         seen_below = isinstance(x, Tensor) and (not x.spec.concrete or x.spec.requires_grad)
-        if not aval.shape and not seen_below and not hasattr(aval.dtype, "is_extended"):
+        if not aval.shape and not seen_below and getattr(aval.dtype, "fields", None) is None:
             value = to_array(x)
-            return Literal(np.asarray(value, aval.dtype)[()], aval)
+            return Literal(np.asarray(value, aval.dtype)[()], aval, getattr(x, "shown", None))
         return self.capture(x, aval)
 
     def capture(self, x, aval: Aval) -> Var:
@@ -181,17 +182,17 @@ def eval_jaxpr(jaxpr: Jaxpr, *args) -> list:
 class LiteralOperand:
     """A literal applied again: keeps its weak type on the way through a level."""
 
-    __slots__ = ("value", "aval")
+    __slots__ = ("value", "aval", "shown")
 
-    def __init__(self, value, aval):
-        self.value, self.aval = value, aval
+    def __init__(self, value, aval, shown=None):
+        self.value, self.aval, self.shown = value, aval, shown
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)
 
 
 def literal_operand(literal: Literal):
-    return LiteralOperand(literal.value, literal.aval)
+    return LiteralOperand(literal.value, literal.aval, literal.shown)
 
 
 def jaxpr_as_fun(jaxpr: Jaxpr) -> Callable[..., list]:

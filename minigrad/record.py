@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigrad import core, debug, errors
+from minigrad import core, debug, errors, methods, views
 from minigrad.core import (
     Mode, Primitive, Tensor, Tracer, aval_of, box, class_of, make_box, make_spec, owns,
     reset_mode, set_mode,
 )
 from minigrad.derive import derive
-from minigrad.program import eval_jaxpr
+from minigrad.graph import Node, pick
+from minigrad.program import Jaxpr, eval_jaxpr
 from minigrad.runner import register_runtime, runner
-from minigrad.tape import Node, next_seq, pick
+from minigrad.stamps import next_seq
 
 CACHE_LIMIT = 8192
 
@@ -26,6 +27,18 @@ def remember(cache: dict, key, value) -> None:
         for old in list(itertools.islice(cache, CACHE_LIMIT // 4)):
             del cache[old]
     cache[key] = value
+
+
+def runs_of(primitive: Primitive, params: dict) -> dict:
+    """What was made for a primitive, by specs. Where a program is among the parameters it is kept
+    with the program, and goes with it."""
+    if primitive.multiple_results:
+        for value in params.values():
+            if type(value) is tuple and value and type(value[0]) is Jaxpr:
+                value = value[0]
+            if type(value) is Jaxpr:
+                return value.cache
+    return primitive.runs
 
 
 def as_box(a, cls: type = Tensor) -> Tensor:
@@ -45,16 +58,17 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
     """A primitive at level zero: run what was derived for these specs."""
     boxes = [a if isinstance(a, Tensor) else as_box(a) for a in operands]
     cls = class_of(operands)
+    runs = runs_of(primitive, params)
     try:
-        key = mode, cls, *[b.spec for b in boxes], *params.items()
-        run = primitive.runs.get(key)
+        key = primitive, mode, cls, *[b.spec for b in boxes], *params.items()
+        run = runs.get(key)
     except TypeError:  # a parameter that cannot be hashed
         key = run = None
     if run is None:
         run = make_run(mode, primitive_function(primitive, params), primitive.name,
                        [b.spec for b in boxes], cls, boxes)
         if key is not None:
-            remember(primitive.runs, key, run)
+            remember(runs, key, run)
     return run(*boxes)
 
 
@@ -74,8 +88,29 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
             raise errors.leaked_tracer_error(b.value)
     entry = derive(fn, name, specs, cls, record=mode.grad)
     entry.view = view
+    check_inference(mode, entry)
     debug.show(1, name, *specs, "->", *entry.out_specs)
-    return runner(entry)
+    run = runner(entry)
+    return over_array(run) if view and not specs[0].shape else run
+
+
+def over_array(run: Callable) -> Callable:
+    """Views of a value of rank zero, which may be held as a NumPy scalar, need memory to share."""
+    def with_memory(base: Tensor, *rest):
+        views.array_of(base)
+        return run(base, *rest)
+
+    return with_memory
+
+
+def check_inference(mode: Mode, entry) -> None:
+    """Results made in inference mode carry it in their specs, and a node may not save them."""
+    if mode.inference and not (entry.view and entry.in_specs[0].concrete is True):
+        entry.out_specs = [make_spec(s.aval, False, "inference") for s in entry.out_specs]
+    if entry.backward is not None and any(
+            kind == "in" and entry.in_specs[i].concrete == "inference" for kind, i in entry.saved):
+        raise RuntimeError("Inference tensors cannot be saved for backward. To work around you can "
+                           "make a clone to get a normal tensor and use it in autograd.")
 
 
 def apply_recorded(mode: Mode, primitive: Primitive, operands: list, params: dict):
@@ -100,16 +135,17 @@ def apply_recorded(mode: Mode, primitive: Primitive, operands: list, params: dic
 
 
 def traced_entry(primitive, params, specs, cls):
+    runs = runs_of(primitive, params)
     try:
-        key = "traced", cls, *specs, *params.items()
-        entry = primitive.runs.get(key)
+        key = primitive, cls, *specs, *params.items()
+        entry = runs.get(key)
     except TypeError:
         key = entry = None
     if entry is None:
         entry = derive(primitive_function(primitive, params), primitive.name, specs, cls,
-                              record=True)
+                       record=True)
         if key is not None:
-            remember(primitive.runs, key, entry)
+            remember(runs, key, entry)
     return entry
 
 
@@ -133,3 +169,4 @@ def record_node(entry, inputs: Sequence, outs: Sequence[Tensor], mids: Sequence)
 
 
 register_runtime(Node=Node, next_seq=next_seq, pick=pick)
+_ = methods  # imported for what it attaches to Tensor

@@ -1,9 +1,10 @@
 """The tape: what PyTorch's autograd does.
 
-An operation on Tensors of which one wants a gradient leaves a `Node`: the derived backward (shared
-by all operations on the same specs), the arrays it needs, and edges to the nodes of its inputs.
-`backward` visits the nodes youngest first. Creation order *is* a topological order, so no search
-is needed to get `b = a + a; c = b + b` right: `b`'s node runs after both contributions arrived.
+An operation on Tensors of which one wants a gradient leaves a node in the graph (`graph.py`): the
+derived backward (shared by all operations on the same specs), the arrays it needs, and edges to
+the nodes of its inputs. `backward` visits the nodes youngest first. Creation order *is* a
+topological order, so no search is needed to get `b = a + a; c = b + b` right: `b`'s node runs
+after both contributions arrived.
 """
 
 from __future__ import annotations
@@ -17,175 +18,26 @@ from typing import Any
 import numpy as np
 
 from minigrad import core
-from minigrad.core import (
-    EVAL,
-    Tensor,
-    Tracer,
-    aval_of,
-    box,
-    get_mode,
-    make_box,
-    make_spec,
-    table,
+from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
+from minigrad.graph import (
+    AccumulateGrad,
+    FreedEntry,
+    Node,
+    Pick,
+    current,
+    leaf,
+    node_class,
+    pick,
+    unpack,
 )
 from minigrad.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
 from minigrad.modes import backward_mode, grad_mode
 from minigrad.stamps import next_seq, stamps
 
-__all__ = ["Hooks", "RemovableHandle", "backward", "grad", "grad_mode", "next_seq", "stamps"]
+__all__ = ["AccumulateGrad", "Hooks", "Node", "Pick", "RemovableHandle", "backward", "current",
+           "grad", "grad_mode", "leaf", "next_seq", "pick", "stamps"]
 
 sequence = operator.attrgetter("seq")
-
-# ------------------------------------------------------------------ nodes
-
-
-class Node:
-    """One recorded operation. `edges` is a node, or a tuple of nodes, one a wanted input."""
-
-    __slots__ = ("entry", "saved", "edges", "seq", "__weakref__", "__dict__")
-    entry: Any
-    saved: tuple | None
-    edges: Any
-    seq: int
-    hooks = None  # a node that has some holds them in its __dict__
-    grad = None  # so does one that retains its gradient
-    inputs: tuple = ()  # what double backward recomputes from, where intermediates were saved
-
-    def name(self) -> str:
-        return self.entry.node_name
-
-    @property
-    def parents(self) -> tuple:
-        return self.edges if type(self.edges) is tuple else (self.edges,)
-
-    @property
-    def next_functions(self) -> tuple:
-        """(node, output number) of each input, as PyTorch shows it."""
-        edges = iter(self.parents)
-        return tuple(producer(next(edges)) if i in self.entry.wanted else (None, 0)
-                     for i in range(len(self.entry.in_specs)))
-
-    def maker(self, kind: str, i: int) -> tuple | None:
-        """(node, output number) that made a saved value; None for a leaf or a constant."""
-        if kind == "out":
-            return self, i
-        if i not in self.entry.wanted:
-            return None
-        found = producer(self.parents[self.entry.wanted.index(i)])
-        return None if type(found[0]) is AccumulateGrad else found
-
-    def register_hook(self, hook) -> RemovableHandle:
-        """Call `hook(grad_inputs, grad_outputs)` after the backward of this node."""
-        return RemovableHandle(Hooks.of(self).post, hook)
-
-    def register_prehook(self, hook) -> RemovableHandle:
-        """Call `hook(grad_outputs)` before the backward of this node."""
-        return RemovableHandle(Hooks.of(self).pre, hook)
-
-    def __repr__(self) -> str:
-        return f"<{self.name()} object at {id(self):#x}>"
-
-
-class AccumulateGrad(Node):
-    """Where the gradient of a leaf arrives. It holds the gradient, so that nothing points back
-    at the Tensor and no cycle keeps a graph alive."""
-
-    __slots__ = ("grad", "leaf", "cls")
-    edges = next_functions = ()
-    after: dict = {}  # hooks that run when the gradient was accumulated; they take the node
-
-    def __init__(self, spec, cls: type):
-        self.grad, self.leaf, self.cls = None, spec, cls
-        self.entry, self.saved, self.seq = LEAF, None, next_seq()
-
-
-class Pick(Node):
-    """Output `index` of a node with several results."""
-
-    __slots__ = ()
-
-
-class LeafEntry:
-    node_name, backward, wanted, in_specs = "AccumulateGrad", None, (), ()
-
-
-class PickEntry:
-    backward, wanted, in_specs = None, (0,), (None,)
-
-    def __init__(self, index: int, node_name: str):
-        self.index, self.node_name = index, node_name
-
-
-class FreedEntry:
-    """Replaces the entry of a node whose saved arrays are gone."""
-
-    backward = None
-
-    def __init__(self, entry):
-        self.node_name, self.wanted, self.in_specs = entry.node_name, entry.wanted, entry.in_specs
-        self.cls = entry.cls
-
-
-LEAF = LeafEntry()
-
-
-def leaf(tensor: Tensor) -> None:
-    """Make `tensor` a leaf that wants a gradient."""
-    spec = tensor.spec
-    tensor.spec = make_spec(spec.aval, True, spec.concrete)
-    if tensor.node is None:
-        tensor.node = AccumulateGrad(spec, type(tensor).result_class())
-
-
-def current(tensor: Tensor) -> Tensor:
-    """The box that means `tensor` at the current level: a cell's inner leaf while staging."""
-    return get_mode().trace.lift(tensor)
-
-
-def pick(node: Node, index: int) -> Pick:
-    p = Pick()
-    p.entry, p.saved, p.edges, p.seq = PickEntry(index, node.entry.node_name), None, node, next_seq()
-    return p
-
-
-def producer(node: Node) -> tuple:
-    """(node, output number) as PyTorch counts them."""
-    return (node.edges, node.entry.index) if type(node) is Pick else (node, 0)
-
-
-def node_class(node: Node) -> type:
-    """The face whose Tensors flow through a node."""
-    return node.cls if type(node) is AccumulateGrad else producer(node)[0].entry.cls
-
-
-# ------------------------------------------------------------------ what a node saved
-
-
-def unpack(node: Node) -> tuple:
-    """What a node saved, as Tensors on their places in the graph."""
-    entry = node.entry
-    places, values = entry.saved, node.saved or ()
-    if entry.recompute:
-        places, values = [("in", i) for i in range(len(entry.in_specs))], node.inputs
-        if stamps.writes:
-            stamps.check(node, values, places)
-    return tuple(rebuild(node, kind, i, v) for (kind, i), v in zip(places, values, strict=True))
-
-
-def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
-    """One saved value: an input, an output or neither."""
-    if isinstance(value, Tensor) or value is None:
-        return value
-    entry, maker = node.entry, None
-    if kind == "in" and i in entry.wanted:
-        maker = node.parents[entry.wanted.index(i)]
-    elif kind == "out" and entry.out_specs[i].requires_grad:
-        maker = node if len(entry.out_specs) == 1 else pick(node, i)
-    aval = entry.in_specs[i].aval if kind == "in" else \
-        entry.out_avals[i] if kind == "out" else aval_of(value)
-    return make_box(entry.cls, value,
-                    make_spec(aval, maker is not None, not isinstance(value, Tracer)), maker)
-
 
 # ------------------------------------------------------------------ backward
 
@@ -227,10 +79,7 @@ def run_backward(roots: Sequence[tuple[Node, Any]], retain_graph: bool, create_g
     grads: dict[Node, Any] = {}
     arrived: dict[Node, Any] = {}
     for node, g in roots:
-        if type(node) is not Pick:
-            grads[node] = grads[node] + g if node in grads else g
-        else:
-            grads[node] = grads[node] + g if node in grads else g
+        grads[node] = grads[node] + g if node in grads else g
     for node in order:
         g = grads.pop(node, None)
         if g is None:
@@ -291,13 +140,14 @@ def add_part(grads: dict, picked: Pick, g) -> None:
 
 def complete(parts: dict, entry, raw: bool) -> tuple:
     """Gradients of all differentiable outputs, zeros where none arrived."""
-    return tuple(parts[j] if j in parts else entry.zero(j, raw)
+    return tuple(parts[j] if j in parts else zero_gradient(entry, spec, raw)
                  for j, spec in enumerate(entry.out_specs) if spec.requires_grad)
 
 
-def zero_gradient(entry, j: int, raw: bool):
-    """Zeros for output `j`, that take no memory."""
-    spec = entry.out_specs[j]
+def zero_gradient(entry, spec, raw: bool):
+    """Zeros that take no memory, or None if the user's function wants to be told."""
+    if not getattr(entry, "materialize", True):
+        return None
     zero = np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
     return zero if raw else box(zero, entry.cls)
 
@@ -328,14 +178,12 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
 def accumulate_tensor(node: Node, g: Tensor) -> None:
     """Keep a gradient that may have a graph of its own, or that is traced."""
     if node.grad is not None:
-        node.grad = node.grad + g
-    elif g.spec.concrete and get_mode().grad:
-        node.grad = table["copy"](g)  # a sum gives one and the same gradient to both its parents
-    else:
-        node.grad = make_box(node_class(node), g.value, g.spec, g.node)
-    if not get_mode().grad:
-        node.grad = make_box(node_class(node), node.grad.value,
-                             make_spec(node.grad.aval, False, g.spec.concrete))
+        g = node.grad + g
+    elif g.spec.concrete:
+        g = table["copy"](g)  # a sum gives one and the same gradient to both its parents
+    recorded = get_mode().grad and g.spec.requires_grad
+    node.grad = make_box(node_class(node), g.value, make_spec(g.aval, recorded, g.spec.concrete),
+                         g.node if recorded else None)
 
 
 def add_in_place(node: Node, g) -> None:
@@ -411,6 +259,128 @@ def change_results(node: Node, parts: tuple, g, raw: bool) -> tuple:
         full[i] = shown(part, node, raw)
     changed = run_node_hooks(node.hooks.post, tuple(full), given)
     return tuple(hidden(changed[i], raw) for i in entry.wanted)
+
+
+# ------------------------------------------------------------------ what the user calls
+
+
+def seed(tensor: Tensor, gradient, create_graph: bool, position: int = 0):
+    """The gradient to start from: ones for a scalar, or what the user gave, checked."""
+    if not tensor.spec.requires_grad:
+        raise RuntimeError(f"element {position} of tensors does not require grad and does not have "
+                           "a grad_fn")
+    raw = get_mode().trace is EVAL and not create_graph
+    aval = tensor.spec.aval
+    if gradient is None:
+        if aval.size != 1:
+            raise RuntimeError("grad can be implicitly created only for scalar outputs")
+        if aval.dtype.kind == "c":
+            raise RuntimeError("grad can be implicitly created only for real scalar outputs but "
+                               f"got torch.{aval.dtype.name}")
+        one = np.ones(aval.shape, aval.dtype)
+        one = one if aval.shape else one[()]
+        return one if raw else box(one, type(tensor).result_class())
+    given = current(box(gradient, type(tensor).result_class()))
+    if given.spec.shape != aval.shape:
+        raise RuntimeError(
+            f"Mismatch in shape: grad_output[{position}] has a shape of "
+            f"torch.Size({list(given.spec.shape)}) and output[{position}] has a shape of "
+            f"torch.Size({list(aval.shape)}).")
+    if given.spec.dtype != aval.dtype:
+        given = table["convert_element_type"](given, new_dtype=aval.dtype, weak_type=False)
+    return given.value if raw else given
+
+
+def listed(tensors) -> list:
+    return [tensors] if isinstance(tensors, Tensor) else list(tensors)
+
+
+def roots_of(outputs: Sequence[Tensor], gradients, create_graph: bool) -> list:
+    """(node, starting gradient) of each output."""
+    if gradients is None or isinstance(gradients, Tensor):
+        gradients = [gradients] * (len(outputs) if gradients is None else 1)
+    if len(gradients) != len(outputs):
+        raise RuntimeError(f"got {len(outputs)} tensors and {len(gradients)} gradients")
+    return [(t.node, seed(t, g, create_graph, i))
+            for i, (t, g) in enumerate(zip(outputs, gradients))]
+
+
+def check_level() -> None:
+    """A functional transform has no `.grad` to leave a gradient in."""
+    if get_mode().trace.origin in ("jvp", "vmap", "linearize"):
+        raise RuntimeError(
+            "backward() called inside a functorch transform. This is not supported, please use "
+            "functorch.grad or functorch.vjp instead or call backward() outside of functorch "
+            "transforms.")
+
+
+def backward(tensors, gradient=None, retain_graph: bool | None = None,
+             create_graph: bool = False, inputs=None) -> None:
+    """Accumulate the gradient of a Tensor (or the sum over several) into the `.grad` of the leaves
+    it came from.
+
+    gradient: cotangent of the same shape; may be left out for one element. inputs: only these,
+    which need not be leaves. retain_graph: keep what was saved (default: only if create_graph).
+    Raises RuntimeError where the tensor wants no gradient, for a second pass over freed values,
+    and for saved values that were since modified in place. Source: torch.Tensor.backward.
+    """
+    check_level()
+    targets = None
+    if inputs is not None:
+        targets = [wanted_node(t) for t in listed(inputs)]
+        if not targets:
+            raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+    with backward_mode(create_graph):
+        roots = roots_of([current(t) for t in listed(tensors)], gradient, create_graph)
+        arrived = run_backward(roots, create_graph if retain_graph is None else retain_graph,
+                               create_graph, targets)
+        for node, g in arrived.items():
+            if type(g) is np.ndarray:
+                g = g.copy()
+            if type(node) is AccumulateGrad:
+                accumulate_leaf(node, g, get_mode().trace is EVAL and not create_graph)
+            else:
+                accumulate_tensor(node, box(g, node_class(node)))
+
+
+def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None,
+         create_graph: bool = False, allow_unused: bool | None = None,
+         materialize_grads: bool = False) -> tuple:
+    """Gradients of `outputs` with respect to `inputs`, returned rather than accumulated.
+
+    allow_unused: None instead of an error for an input that the outputs do not depend on;
+    materialize_grads: zeros instead. Source: torch.autograd.grad.
+    """
+    if materialize_grads and allow_unused is False:
+        raise ValueError("Expected allow_unused to be True or not passed when "
+                         "materialize_grads=True, but got: allow_unused=False.")
+    given = listed(inputs)
+    nodes = [wanted_node(t) for t in given]
+    with backward_mode(create_graph):
+        roots = roots_of([current(t) for t in listed(outputs)], grad_outputs, create_graph)
+        arrived = run_backward(roots, create_graph if retain_graph is None else retain_graph,
+                               create_graph, nodes)
+    results = []
+    for i, (t, node) in enumerate(zip(given, nodes)):
+        cls = type(t).result_class()
+        if node in arrived:
+            results.append(box(arrived[node], cls))
+        elif materialize_grads:
+            results.append(box(np.zeros(t.spec.shape, t.spec.dtype), cls))
+        elif allow_unused:
+            results.append(None)
+        else:
+            raise RuntimeError(
+                f"The differentiated Tensor at index {i} appears to not have been used in the "
+                "graph. Set allow_unused=True if this is the desired behavior.")
+    return tuple(results)
+
+
+def wanted_node(tensor: Tensor) -> Node:
+    tensor = current(tensor)
+    if not tensor.spec.requires_grad:
+        raise RuntimeError("One of the differentiated Tensors does not require grad")
+    return tensor.node
 
 
 ALONE = 0

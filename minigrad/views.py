@@ -15,10 +15,22 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL, NO_GRAD, Tensor, Tracer, aval_of, box, get_mode, make_box, make_spec, owns, table,
+    EVAL,
+    NO_GRAD,
+    Tensor,
+    Trace,
+    box,
+    get_mode,
+    make_box,
+    make_spec,
+    owns,
+    table,
     using,
 )
+from minigrad.modes import with_grad
 from minigrad.runner import register_runtime
+
+# ------------------------------------------------------------------ who shares storage with whom
 
 
 def register_view(view: Tensor, base: Tensor, replay: Callable) -> None:
@@ -33,22 +45,23 @@ def register_view(view: Tensor, base: Tensor, replay: Callable) -> None:
     siblings.append(weakref.ref(view))
 
 
+def base_of(tensor: Tensor) -> Tensor | None:
+    """What `tensor` is a view of, under the same place in the graph."""
+    link = getattr(tensor, "view_of", None)
+    return link[0] if link is not None and link[1] is not detach else None
+
+
 def root_of(tensor: Tensor) -> Tensor:
-    """The Tensor that owns the storage."""
-    while (link := getattr(tensor, "view_of", None)) is not None:
-        tensor = link[0]
+    """The Tensor that owns the storage, as far as the graph knows of it."""
+    while (base := base_of(tensor)) is not None:
+        tensor = base
     return tensor
 
 
-def check_leaf(tensor: Tensor) -> None:
-    """PyTorch refuses to write to a leaf that wants a gradient while recording."""
-    if not get_mode().grad:
-        return
-    root = root_of(tensor)
-    if root.spec.requires_grad and isinstance(root.node, tape.AccumulateGrad):
-        what = "a leaf Variable that requires grad" if root is tensor else \
-            "a view of a leaf Variable that requires grad"
-        raise RuntimeError(f"{what} is being used in an in-place operation.")
+def live_views(root: Tensor) -> list[Tensor]:
+    """The views of a root, bases before their views."""
+    found = [ref() for ref in getattr(root, "views", None) or ()]
+    return [view for view in found if view is not None]
 
 
 def array_of(tensor: Tensor) -> np.ndarray:
@@ -59,38 +72,60 @@ def array_of(tensor: Tensor) -> np.ndarray:
     return tensor.value
 
 
+# ------------------------------------------------------------------ writing
+
+
 def write(tensor: Tensor, new: Tensor) -> Tensor:
-    """`tensor` takes the value of `new`, of equal shape and dtype, and its place in the graph."""
-    target = tape.current(tensor)
-    check_leaf(target)
+    """`tensor` takes the value of `new`, of equal shape and dtype, and its place in the graph.
+
+    Returns `tensor`. Raises RuntimeError for a leaf that wants a gradient while recording is on,
+    and for a Tensor from outside a functional transform.
+    """
     mode = get_mode()
+    target = tape.current(tensor)
     root = root_of(target)
+    if mode.grad and root.spec.requires_grad:
+        check_leaf(target, root)
     recorded = mode.grad and (new.spec.requires_grad or root.spec.requires_grad)
+    if mode.trace is not EVAL:
+        check_writable(mode.trace, root)
+        if not owns(mode.trace, new):
+            new = table["copy"](new)
+    elif root.spec.concrete == "inference" and not mode.inference:
+        raise RuntimeError(INFERENCE_WRITE)
+    fresh = recorded and is_fresh(new)
+    if recorded and not fresh and target is root:
+        new, fresh = copy_over(target, new), True
     if mode.trace is EVAL:
-        overwrite(target, new, recorded)
+        overwrite(target, new, fresh)
         if recorded:
             rebase(target, root, new, move_graph)
-        return tensor
-    check_writable(mode.trace, root, new)
-    rebase(target, root, new, move_graph if recorded else move_value)
+    else:
+        rebase(target, root, new, move_graph if recorded else move_value)
+        share_value(root)
     return tensor
 
 
-def overwrite(target: Tensor, new: Tensor, recorded: bool) -> None:
-    array = array_of(target)
-    node = new.node if recorded else None
-    if node is not None and node.saved is not None:
-        # what the new node saved of the old value must survive the write
-        node.saved = tuple(s.copy() if type(s) is np.ndarray and s is not new.value
-                           and np.may_share_memory(s, array) else s for s in node.saved)
-    array[...] = new.value
-    tape.stamps.write(array)
-    if node is not None and node.saved is not None and type(node) is tape.Node:
-        node.saved = tuple(array if s is new.value else s for s in node.saved)
-        node.seq = tape.next_seq()  # it saved what it wrote: younger than its own write
+def copy_(tensor: Tensor, source: Tensor) -> Tensor:
+    """`tensor` takes the value of `source`, a Tensor that goes on living by itself."""
+    return write(tensor, copy_over(tape.current(tensor), source))
 
 
-def check_writable(trace, root: Tensor, new: Tensor) -> None:
+INFERENCE_WRITE = (
+    "Inplace update to inference tensor outside InferenceMode is not allowed.You can make a clone "
+    "to get a normal tensor before doing inplace update.See "
+    "https://github.com/pytorch/rfcs/pull/17 for more details.")
+
+
+def check_leaf(target: Tensor, root: Tensor) -> None:
+    """PyTorch refuses to write to a leaf that wants a gradient while recording."""
+    if type(root.node) is tape.AccumulateGrad:
+        what = "a leaf Variable that requires grad" if root is target else \
+            "a view of a leaf Variable that requires grad"
+        raise RuntimeError(f"{what} is being used in an in-place operation.")
+
+
+def check_writable(trace: Trace, root: Tensor) -> None:
     if owns(trace, root):
         return
     if trace.origin == "vmap":
@@ -105,24 +140,54 @@ def check_writable(trace, root: Tensor, new: Tensor) -> None:
         "new value instead, or write to a Tensor made inside.")
 
 
+def is_fresh(new: Tensor) -> bool:
+    """Was the node of `new` the last one made? Then nobody else stands on it."""
+    return type(new.node) is tape.Node and new.node.seq == tape.next_seq() + 1
+
+
+def copy_over(old: Tensor, new: Tensor) -> Tensor:
+    """A node for the write itself, where `new` has none or has one that others may share. It gives
+    `old` a gradient of zero, so that what requires a gradient goes on requiring it."""
+    return table["select_n"](np.False_, new, old)
+
+
+def overwrite(target: Tensor, new: Tensor, fresh: bool) -> None:
+    """Put the numbers into the memory of `target`, and mend what a fresh node has saved."""
+    array, node = array_of(target), new.node
+    if not fresh or node.saved is None:
+        array[...] = new.value
+        tape.stamps.write(array)
+        return
+    # what the node saved of the old value must survive the write ...
+    saved = [s.copy() if type(s) is np.ndarray and s is not new.value
+             and np.may_share_memory(s, array) else s for s in node.saved]
+    array[...] = new.value
+    tape.stamps.write(array)
+    # ... and where it saved its result, that is what lies in `array` until the next write
+    node.saved = tuple(array if s is new.value else s for s in saved)
+    node.seq = tape.next_seq()
+
+
 def rebase(target: Tensor, root: Tensor, new: Tensor, move: Callable) -> None:
     """Give base and views their places in the graph after a write of `new` to `target`."""
     move(root, new if target is root else rebuilt(target, new))
-    for ref in list(getattr(root, "views", None) or ()):
-        view = ref()
-        if view is not None and view is not root:
+    for view in live_views(root):
+        if base_of(view) is not None:
             base, replay = view.view_of
             move(view, replay(base))
 
 
 def move_value(tensor: Tensor, new: Tensor) -> None:
     """On a traced level the value is the graph's; arrays have been written already."""
-    if isinstance(new.value, Tracer):
+    if not new.spec.concrete:
         tensor.value = new.value
 
 
 def move_graph(tensor: Tensor, new: Tensor) -> None:
     move_value(tensor, new)
+    hooks = tensor.node.hooks if tensor.node is not None else None
+    if hooks is not None and hooks.retain and new.node is not None:
+        hooks.retain, tape.Hooks.of(new.node).retain = False, True
     tensor.spec = make_spec(tensor.spec.aval, new.spec.requires_grad, tensor.spec.concrete)
     tensor.node = new.node
 
@@ -131,14 +196,14 @@ def rebuilt(view: Tensor, new: Tensor) -> Tensor:
     """The base of `view` with `new` in the place of `view`, all the way down to the storage."""
     base, replay = view.view_of
     whole = write_through(base, replay, new)
-    return whole if getattr(base, "view_of", None) is None else rebuilt(base, whole)
+    return whole if base_of(base) is None else rebuilt(base, whole)
 
 
 def write_through(base: Tensor, replay: Callable, new: Tensor) -> Tensor:
     """`base` with the positions that the view shows replaced: a scatter at indices that are found
     by viewing an array of positions."""
     from kernels.indexing import ScatterDimensionNumbers
-    from minigrad.ops.indexing import FILL_OR_DROP
+    from minigrad.ops.indexing import DROP
 
     aval = base.spec.aval
     with using(NO_GRAD):
@@ -148,9 +213,12 @@ def write_through(base: Tensor, replay: Callable, new: Tensor) -> Tensor:
     updates = table["reshape"](new, new_sizes=(positions.shape[0],))
     numbers = ScatterDimensionNumbers((), (0,), (0,), (), ())
     out = table["scatter"](flat, positions, updates, dimension_numbers=numbers,
-                           indices_are_sorted=False, unique_indices=True, mode=FILL_OR_DROP,
+                           indices_are_sorted=False, unique_indices=True, mode=DROP,
                            update_jaxpr=None, update_consts=())
     return table["reshape"](out, new_sizes=aval.shape)
+
+
+# ------------------------------------------------------------------ detach
 
 
 def detach(tensor: Tensor) -> Tensor:
@@ -159,9 +227,31 @@ def detach(tensor: Tensor) -> Tensor:
     spec = tensor.spec
     if spec.concrete:
         array_of(tensor)
-    return make_box(type(tensor).result_class(), tensor.value,
+    made = make_box(type(tensor).result_class(), tensor.value,
                     make_spec(spec.aval, False, spec.concrete))
+    if not spec.concrete:
+        register_view(made, tensor, detach)
+    return made
+
+
+def share_value(root: Tensor) -> None:
+    """On a traced level: what was written to a Tensor is seen by those detached from it, and by
+    the one that it was detached from. Values only; each keeps its own graph."""
+    if not hasattr(root, "view_of") and all(v.view_of[1] is not detach for v in live_views(root)):
+        return
+    with using(with_grad(get_mode(), False)):
+        while (link := getattr(root, "view_of", None)) is not None:
+            rebase(link[0], root_of(link[0]), root, move_value)
+            root = root_of(link[0])
+        refresh(root)
+
+
+def refresh(root: Tensor) -> None:
+    for view in live_views(root):
+        base, replay = view.view_of
+        move_value(view, base if replay is detach else replay(base))
+        if replay is detach:
+            refresh(view)
 
 
 register_runtime(register_view=register_view)
-_ = aval_of

@@ -17,6 +17,7 @@ import numpy as np
 import minigrad
 from compat.differential.oracle import FAST_COMPILE, jax_function
 from minigrad import core, tape
+from minigrad.graph import leaf
 
 # ------------------------------------------------------------------ programs as data
 
@@ -159,7 +160,7 @@ def on_tape(f: Callable, inputs: Sequence) -> tuple[tuple, Callable]:
     boxes = [x if x.requires_grad else core.make_box(type(x), x.value, x.spec) for x in inputs]
     for x in boxes:
         if not x.requires_grad:
-            tape.leaf(x)
+            leaf(x)
     outs = f(*boxes)
 
     def pullback(cts) -> tuple:

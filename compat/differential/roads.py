@@ -10,6 +10,7 @@ import numpy as np
 import minigrad
 from compat.differential.oracle import Oracle
 from minigrad import core, tape
+from minigrad.graph import leaf
 from minigrad.tree import tree_flatten
 
 
@@ -201,7 +202,7 @@ def tape_claims(case: Case) -> Iterator[Claim]:
     def leaves() -> list:
         chosen = case.chosen
         for x in chosen:
-            tape.leaf(x)
+            leaf(x)
         return chosen
 
     def backward() -> list:

@@ -113,7 +113,7 @@ class Info:
         self.dtype = d.name
 
     def __repr__(self) -> str:
-        shown = ", ".join(f"{k}={getattr(self, k):g}" for k in self._shown)
+        shown = ", ".join(f"{k}={getattr(self, k):g}" for k in self._shown if k != "bits")
         return f"{type(self).__name__}({shown}, dtype={self.dtype})"
 
 

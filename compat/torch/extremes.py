@@ -5,71 +5,88 @@ from __future__ import annotations
 from collections import namedtuple
 
 from compat.torch import reductions as r
-from compat.torch.indexing import gather_, gather_op
+from compat.torch.indexing import along, point_numbers
 from compat.torch.operation import operation
-from compat.torch.pointwise import PAIRS
+from compat.torch.pointwise import PAIRS, strong
 from compat.torch.promotion import cast
+from compat.torch.shaping import part
 from compat.torch.tensor import wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
-from minigrad.ops.shaping import iota, rev
+from minigrad.ops.indexing import CLIP, gather
+from minigrad.ops.reduction import argmax, argmin
+from minigrad.ops.shaping import iota, reshape, rev
 
-Pair = {name: namedtuple(name, "values indices")
-        for name in ("max", "min", "sort", "topk")}
-
-
-def pick(name: str, input, index, dim: int, keepdim: bool):
-    """The elements at `index`: their derivative goes to these positions alone."""
-    if not input.spec.shape:
-        return Pair[name](input.clone(), index)
-    values = gather_op(input, index if keepdim else index.unsqueeze(dim), dim)
-    return Pair[name](values if keepdim else values.squeeze(dim), index)
+Max, Min, Sort, Topk = (namedtuple(name, "values indices")
+                        for name in ("max", "min", "sort", "topk"))
 
 
-def extreme(name: str, whole, position, pairwise):
+def extreme(name: str, result, whole, primitive, pairwise):
+    """The value at the first position of the extreme: the derivative goes there alone, where the
+    extreme of all elements shares it among ties."""
+    def both(input, dim, keepdim):
+        x = strong(input)
+        shape = aval_of(x).shape
+        if not shape:
+            return x, cast(0, I64)
+        small = tuple(1 if i == dim else n for i, n in enumerate(shape))
+        index = reshape(primitive(x, axes=(dim,), index_dtype=I64), new_sizes=small)
+        values = gather(x, along(x, index, dim), dimension_numbers=point_numbers(len(shape)),
+                        slice_sizes=(1,) * len(shape), mode=CLIP)
+        if not keepdim:
+            kept = shape[:dim] + shape[dim + 1:]
+            values, index = (reshape(v, new_sizes=kept) for v in (values, index))
+        return values, index
+
+    op = operation(both, name=name, tensors=("input",))
+
     def fn(input, dim=None, keepdim=False):
         if isinstance(dim, core.Tensor):
             return PAIRS[pairwise](input, dim)
         if dim is None:
             return whole(input)
-        d = wrap_dim(dim, len(input.spec.shape))
-        return pick(name, input, position(input, d, keepdim), d, keepdim)
+        return result(*op(input, wrap_dim(dim, len(input.spec.shape)), keepdim))
 
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"The {name} of all elements, along `dim` with its index, or of two tensors."
     return fn
 
 
-max = extreme("max", r.max_of_all, r.argmax, "maximum")
-min = extreme("min", r.min_of_all, r.argmin, "minimum")
+max = extreme("max", Max, r.max_of_all, argmax, "maximum")
+min = extreme("min", Min, r.min_of_all, argmin, "minimum")
 
 
-@operation(name="argsort", tensors=("input",))
-def argsort_op(input, dim=-1, descending=False):
+def sorted_pair(input, dim, descending, count=None):
+    """(values, indices) in order, both stable; the first `count` of them."""
     shape = aval_of(input).shape
     if not shape:
-        return core.box(cast(0, I64))
+        return input, cast(0, I64)
     d = wrap_dim(dim, len(shape))
-    x, places = input, iota(dtype=I64, shape=shape, dimension=d)
+    pair = input, iota(dtype=I64, shape=shape, dimension=d)
     if descending:  # stable: sort the reverse, then turn the result round
-        x, places = rev(x, dimensions=(d,)), rev(places, dimensions=(d,))
-    _, order = table["sort"](x, places, dimension=d, is_stable=True, num_keys=1)
-    return rev(order, dimensions=(d,)) if descending else order
+        pair = tuple(rev(x, dimensions=(d,)) for x in pair)
+    pair = table["sort"](*pair, dimension=d, is_stable=True, num_keys=1)
+    if descending:
+        pair = tuple(rev(x, dimensions=(d,)) for x in pair)
+    return tuple(pair) if count is None else tuple(part(x, d, 0, count) for x in pair)
+
+
+sort_op = operation(sorted_pair, name="sort", tensors=("input",))
+topk_op = operation(sorted_pair, name="topk", tensors=("input",))
 
 
 def sort(input, dim=-1, descending=False, stable=False):
     """The elements in order, and where they were."""
-    index = argsort_op(input, dim, descending)
-    if not input.spec.shape:
-        return Pair["sort"](input.clone(), index)
-    return Pair["sort"](gather_(input, dim, index), index)
+    return Sort(*sort_op(input, dim, descending))
 
 
 def argsort(input, dim=-1, descending=False, stable=False):
-    return argsort_op(input, dim, descending)
+    """Where the elements in order come from."""
+    return sort_op(input, dim, descending)[1]
 
 
 def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) elements along `dim`."""
-    index = argsort_op(input, dim, largest).narrow(dim, 0, k)
-    return Pair["topk"](gather_(input, dim, index), index)
+    if k > (input.size(dim) if input.dim() else 1):
+        raise RuntimeError("selected index k out of range")
+    return Topk(*topk_op(input, dim, largest, k))

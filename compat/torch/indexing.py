@@ -12,7 +12,7 @@ import numpy as np
 from compat.torch.operation import operation
 from compat.torch.pointwise import masked_fill
 from compat.torch.promotion import cast, expand_to, shape_of
-from compat.torch.shaping import shareable
+from compat.torch.shaping import alias, shareable
 from compat.torch.tensor import Tensor, from_array, wrap_dim
 from kernels.indexing import GatherDimensionNumbers, ScatterDimensionNumbers
 from minigrad import core, tape, views
@@ -160,7 +160,7 @@ def basic(input, key):
 
 
 BASIC = {name: operation(basic, name=name, view=True, tensors=("input",))
-         for name in ("select", "slice", "unsqueeze", "alias")}
+         for name in ("select", "slice", "unsqueeze")}
 
 
 def last_step(key) -> str:
@@ -177,11 +177,7 @@ def last_step(key) -> str:
 
 def view_at(input, key):
     """The view of a static key. Where nothing is recorded, the array's own indexing serves."""
-    if all(type(k) is tuple and k == (0, n, 1) for k, n in zip(key, input.spec.shape)) \
-            and len(key) == len(input.spec.shape):
-        op = BASIC["alias"]
-    else:
-        op = BASIC[last_step(key)]
+    op = BASIC[last_step(key)]
     mode = get_mode()
     if mode.trace is not EVAL or mode.grad and input.spec.requires_grad \
             or type(input.value) is not np.ndarray:
@@ -260,14 +256,14 @@ def written(x, arrays, values, dims, accumulate):
 
 
 @functools.lru_cache(maxsize=32)
-def index_op(count: int):
+def index_op(count: int, name: str = "index"):
     """`x[i, j, ...]` for `count` index arrays."""
     names = ["i", "j", "k", "l", "m", "n"][:count]
 
     def fn(input, i, j=None, k=None, l=None, m=None, n=None, dims=()):
         return read(input, [a for a in (i, j, k, l, m, n) if a is not None], dims)
 
-    return operation(fn, name="index", tensors=("input", *names))
+    return operation(fn, name=name, tensors=("input", *names))
 
 
 @functools.lru_cache(maxsize=32)
@@ -292,8 +288,10 @@ def check_bounds(x, arrays, dims) -> None:
             raise IndexError(f"index {wrong} is out of bounds for dimension {d} with size {n}")
 
 
-def getitem(self, index):
+def getitem(self, index, name="index"):
     """x[index]: a view for integers, slices, None and ...; a copy for index arrays and masks."""
+    if index is Ellipsis:
+        return alias(shareable(self))
     if type(index) is int and self.spec.shape:
         n = self.spec.shape[0]
         key = (position(index, n, 0), *[(0, m, 1) for m in self.spec.shape[1:]])
@@ -307,7 +305,7 @@ def getitem(self, index):
     if not given:
         return base
     check_bounds(base, given, dims)
-    return index_op(len(given))(base, *given, dims=dims)
+    return index_op(len(given), name)(base, *given, dims=dims)
 
 
 def zip_arrays(key, arrays):
@@ -445,12 +443,19 @@ def index_select(input, dim, index):
 def masked_select(input, mask):
     """The elements under the mask, in a row."""
     shape = np.broadcast_shapes(input.spec.shape, mask.spec.shape)
-    return getitem(input.expand(shape), mask.expand(shape))
+    return getitem(input.expand(shape) if input.spec.shape != shape else input,
+                   mask.expand(shape), "masked_select")
 
 
 def take(input, index):
     """Elements at positions of the flattened tensor."""
-    return getitem(input.reshape(-1), index)
+    check_bounds(input.reshape(-1), [index], (0,))
+    return take_op(input, index)
+
+
+@operation(name="take", tensors=("input", "index"))
+def take_op(input, index):
+    return read(reshape(input, new_sizes=(aval_of(input).size,)), [index], (0,))
 
 
 def nonzero(input, *, as_tuple=False):

@@ -7,15 +7,14 @@ from compat.torch.indexing import fill, scatter_, scatter_add_, setitem
 from compat.torch.pointwise import (
     PAIRS, UNARY, add, addcdiv, addcmul, clamp, convert, div, lerp, masked_fill, pow, sub,
 )
-from compat.torch.promotion import category
+from compat.torch.promotion import broadcast_shapes, category
 from minigrad import core, views
 
 
 def assign(tensor, new):
     """Write a function's result; it must fit the shape and the category of the dtype."""
     if new.spec.shape != tensor.spec.shape:
-        raise RuntimeError(f"output with shape {list(tensor.spec.shape)} doesn't match the "
-                           f"broadcast shape {list(new.spec.shape)}")
+        raise unfit(tensor, new.spec.shape)
     have, want = new.spec.dtype, tensor.spec.dtype
     if have != want:
         if category(have) > category(want):
@@ -23,6 +22,11 @@ def assign(tensor, new):
                                f"desired output type {SCALAR_NAMES[want.name]}")
         new = convert(new, want)
     return views.write(tensor, new)
+
+
+def unfit(tensor, shape) -> Exception:
+    return RuntimeError(f"output with shape {list(tensor.spec.shape)} doesn't match the broadcast "
+                        f"shape {list(shape)}")
 
 
 def writing(fn):
@@ -54,6 +58,9 @@ def addcdiv_(self, tensor1, tensor2, *, value=1):
 
 def copy_(self, src, non_blocking=False):
     """Take the numbers of `src`, broadcast and converted."""
+    shape = broadcast_shapes(self.spec.shape, src.spec.shape)
+    if shape != self.spec.shape:
+        raise unfit(self, shape)
     return fill(self, src)
 
 

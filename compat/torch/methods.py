@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from compat.torch import creation, indexing, inplace, pointwise, products, random
+from compat.torch import creation, functions, indexing, inplace, pointwise, products, random
 from compat.torch import reductions as r
 from compat.torch import shaping as s
 from compat.torch.dtypes import SCALAR_NAMES
-from compat.torch.extremes import max, min, sort, topk
+from compat.torch.extremes import argsort, max, min, sort, topk
 from compat.torch.tensor import Tensor
 
 METHODS = {
@@ -31,8 +31,8 @@ METHODS = {
     "amin": r.amin, "argmax": r.argmax, "argmin": r.argmin, "var": r.var, "std": r.std,
     "norm": r.norm, "softmax": r.softmax, "log_softmax": r.log_softmax, "logsumexp": r.logsumexp,
     "count_nonzero": r.count_nonzero, "max": max, "min": min, "sort": sort, "topk": topk,
-    "argsort": lambda self, dim=-1, descending=False, stable=False:
-        sort(self, dim, descending)[1],
+    "argsort": argsort, "cumsum": functions.cumsum, "cumprod": functions.cumprod,
+    "allclose": functions.allclose, "isclose": functions.isclose, "equal": functions.equal,
     # products
     "matmul": products.matmul, "__matmul__": products.matmul, "mm": products.mm,
     "bmm": products.bmm, "mv": products.mv, "dot": products.dot, "outer": products.outer,

@@ -25,12 +25,12 @@ class Operation(Op):
         self.optional = {n for n in self.tensors if parameters[n].default is None}
 
     def slow(self, tensors, statics):
-        operands = [self.operand(i, a) for i, a in enumerate(tensors)]
+        operands = [self.accepted(i, a) for i, a in enumerate(tensors)]
         if any(a is NotImplemented for a in operands):
             return NotImplemented
         return super().slow(tuple(operands), statics)
 
-    def operand(self, position: int, a):
+    def accepted(self, position: int, a):
         if isinstance(a, core.Tensor) or type(a) in PYTHON_SCALARS:
             return a
         if isinstance(a, PYTHON_SCALARS):  # IntEnum, True as an int of another class ...

@@ -150,11 +150,11 @@ def square(input):
 
 
 @operation(name="pow", tensors=("input",))
-def pow_number(input, exponent):
+def pow_number(input, exponent, kind):
     """A power with a fixed exponent. Its derivative is 0 for exponent 0, where y x^(y-1) has 0/0."""
     x = cast(input, result_dtype(input, exponent))
     if exponent == 0:
-        return like(x, 1)
+        return select_n(np.True_, x, like(x, 1))  # ones, yet a function of x
     if exponent == 0.5:
         return t.sqrt(x)
     if exponent == -0.5:
@@ -306,7 +306,7 @@ pow_of_number = operation(pow_pair, name="pow.2", scalars=("input",))
 def pow(input, exponent):
     """input ** exponent."""
     if type(exponent) in (int, float):
-        return pow_number(input, exponent)
+        return pow_number(input, exponent, type(exponent))  # 2 and 2.0 differ
     return pow_tensors(input, exponent) if isinstance(input, Tensor) \
         else pow_of_number(input, exponent)
 
@@ -370,9 +370,8 @@ def expanded_to_common(x, operands):
     return expand_to(x, broadcast_shapes(*map(shape_of, operands)))
 
 
-@operation(name="clamp.1", tensors=("input", "min", "max"), scalars=("min", "max"))
-def clamp(input, min=None, max=None):
-    """input between min and max. The derivative at a bound is 1, where lax has a half."""
+def clamp_body(input, min=None, max=None):
+    """The derivative at a bound is 1, where lax has a half."""
     given = [b for b in (input, min, max) if b is not None]
     if len(given) == 1:
         raise RuntimeError("torch.clamp: At least one of 'min' or 'max' must not be None")
@@ -384,6 +383,17 @@ def clamp(input, min=None, max=None):
         x, high = expanded(out, max, dtype=aval_of(out).dtype)
         out = select_n(e.gt(x, high), x, high)
     return out
+
+
+BOUNDS = {"tensors": ("input", "min", "max"), "scalars": ("min", "max")}
+clamp_numbers = operation(clamp_body, name="clamp.1", **BOUNDS)
+clamp_tensors = operation(clamp_body, name="clamp", **BOUNDS)
+
+
+def clamp(input, min=None, max=None):
+    """input between min and max, numbers or tensors."""
+    tensors = isinstance(min, Tensor) or isinstance(max, Tensor)
+    return (clamp_tensors if tensors else clamp_numbers)(input, min, max)
 
 
 @operation(tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))

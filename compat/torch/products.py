@@ -43,11 +43,11 @@ def check_inner(a, b) -> None:
 
 
 def mm_body(input, mat2):
-    check_same_dtype(input, mat2)
     for name, x in (("self", input), ("mat2", mat2)):
         if len(aval_of(x).shape) != 2:
             raise RuntimeError(f"{name} must be a matrix")
     check_inner(aval_of(input).shape, aval_of(mat2).shape)
+    check_same_dtype(input, mat2)
     return product(input, mat2)
 
 

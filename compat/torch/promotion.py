@@ -124,7 +124,7 @@ def broadcast_shapes(*shapes) -> tuple[int, ...]:
             continue
         rank = max(len(out), len(shape))
         a, b = ((1,) * (rank - len(s)) + tuple(s) for s in (out, shape))
-        for i, (n, m) in enumerate(zip(a, b)):
+        for i, n, m in reversed(list(zip(range(rank), a, b))):
             if n != m and n != 1 and m != 1:
                 raise RuntimeError(f"The size of tensor a ({n}) must match the size of tensor b "
                                    f"({m}) at non-singleton dimension {i}")

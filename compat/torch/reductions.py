@@ -90,16 +90,13 @@ sum = by_dims("sum", sum_body)
 mean = by_dims("mean", mean_body)
 
 
-@operation(name="prod")
-def prod_of(input, dim=None, keepdim=False, dtype=None):
+def prod_body(input, dim, keepdim, dtype):
     dtype = dtype or (aval_of(input).dtype if is_floating(aval_of(input).dtype) else I64)
     x = cast(input, dtype)
     return fold(r.reduce_prod, x, axes_of(x, dim), keepdim)
 
 
-def prod(input, dim=None, keepdim=False, *, dtype=None):
-    """The product of all elements, or along `dim`."""
-    return prod_of(input, dim, keepdim, to_numpy_or_none(dtype))
+prod = by_dims("prod", prod_body)
 
 
 def quantifier(primitive):

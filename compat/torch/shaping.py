@@ -423,21 +423,21 @@ def constant_pad(input, padding, value=0.0):
 
 @operation(name="roll", tensors=("input",))
 def roll_op(input, shifts, dims):
-    x = input
-    for shift, dim in zip(shifts, dims):
+    shape = aval_of(input).shape
+    x = reshape(input, new_sizes=(math.prod(shape),)) if dims is None else input
+    for shift, dim in zip(shifts, (0,) if dims is None else dims):
         n = aval_of(x).shape[dim]
         cut = -shift % n if n else 0
         if cut:
             x = concatenate(part(x, dim, cut, n), part(x, dim, 0, cut), dimension=dim)
-    return x
+    return reshape(x, new_sizes=shape)
 
 
 def roll(input, shifts, dims=None):
     """Elements moved along dimensions; what falls off the end comes back at the start."""
     shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    if dims is None:
-        return reshape_(roll_op(flatten(input), shifts, (0,)), input.spec.shape)
-    return roll_op(input, shifts, wrap_dims(dims, len(input.spec.shape)))
+    dims = None if dims is None else wrap_dims(dims, len(input.spec.shape))
+    return roll_op(input, shifts, dims)
 
 
 def contiguous(input, memory_format=None):

@@ -126,10 +126,10 @@ def linspace_(start, stop, num, endpoint, retstep, dtype, axis):
         positions = table["iota"](dtype=used, shape=(parts,), dimension=0)
         fraction = reshape_to(table["div"](positions, settled(parts, used)),
                               (parts,) + (1,) * len(shape))
-        low, high = (reshape_to(x, (1, *shape)) for x in (start, stop))
-        out = elementwise.add(
-            elementwise.multiply(low, table["sub"](settled(1, used), fraction)),
-            elementwise.multiply(high, fraction))
+        from_start = elementwise.multiply(
+            reshape_to(start, (1, *shape)), table["sub"](settled(1, used), fraction))
+        from_stop = elementwise.multiply(reshape_to(stop, (1, *shape)), fraction)
+        out = elementwise.add(from_start, from_stop)
         if endpoint:
             out = concatenate([out, expand_dims(stop, (0,))], 0)
     elif num == 1:

@@ -272,9 +272,9 @@ def hypot(x1, x2):
     x1, x2 = table["abs"](x1), table["abs"](x2)
     infinite = table["or"](table["eq"](x1, math.inf), table["eq"](x2, math.inf))
     large, small = table["max"](x1, x2), table["min"](x1, x2)
-    is_zero = table["eq"](large, 0)
+    is_zero, unsafe = table["eq"](large, 0), table["eq"](large, 0)
     ones = full(aval_of(large).shape, 1, aval_of(large).dtype)
-    ratio = table["div"](small, where(table["eq"](large, 0), ones, large))
+    ratio = table["div"](small, where(unsafe, ones, large))
     length = table["mul"](large, table["sqrt"](table["add"](1, table["square"](ratio))))
     result = where(is_zero, large, length)
     return where(infinite, settled(math.inf, aval_of(result).dtype), result)
@@ -286,11 +286,11 @@ def log_add(name: str, exponential: str, scale: float):
     def function(x1, x2):
         x1, x2 = promote(x1, x2, to=inexact, name=name)
         large, difference = table["max"](x1, x2), table["sub"](x1, x2)
+        is_nan, total = table["ne"](difference, difference), table["add"](x1, x2)
         rest = table["log1p"](table[exponential](table["neg"](table["abs"](difference))))
         if scale != 1:
             rest = table["mul"](settled(scale, aval_of(rest).dtype), rest)
-        return table["select_n"](table["ne"](difference, difference),
-                                 table["add"](large, rest), table["add"](x1, x2))
+        return table["select_n"](is_nan, table["add"](large, rest), total)
 
     function.__name__ = name
     function.__doc__ = f"log({exponential}(x1) + {exponential}(x2)). Source: jax.numpy.{name}."

@@ -9,7 +9,7 @@ import numpy as np
 
 from minigrad.core import BOOL, aval_of, table
 from minigrad.numpy.elementwise import (
-    absolute, equal, logical_and, multiply, subtract,
+    absolute, add, equal, logical_and, multiply, subtract,
 )
 from minigrad.numpy.promotion import (
     as_is, check_array, convert, inexact, numeric, operand, promote, promote_dtypes, settled,
@@ -184,9 +184,9 @@ def heaviside(x1, x2):
     """0 below zero, 1 above it, `x2` at zero."""
     x1, x2 = promote(x1, x2, to=inexact, name="heaviside")
     dtype = aval_of(x1).dtype
+    below, above = table["lt"](x1, 0), table["gt"](x1, 0)
     at_zero = where(table["ne"](x1, x1), x1, x2)
-    return where(table["lt"](x1, 0), settled(0, dtype),
-                 where(table["gt"](x1, 0), settled(1, dtype), at_zero))
+    return where(below, settled(0, dtype), where(above, settled(1, dtype), at_zero))
 
 
 @staged
@@ -259,27 +259,23 @@ def isrealobj(x) -> bool:
 # ------------------------------------------------------------------ closeness
 
 
-@staged(name="isclose", static=("equal_nan",))
-def isclose_(a, b, rtol, atol, equal_nan):
+@staged(static=("equal_nan",))
+def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
+    """Whether |a - b| <= atol + rtol |b|."""
     a, b = promote(a, b, name="isclose")
     if kind(a) in "fc":
         dtype = aval_of(a).dtype if kind(a) == "f" else np.finfo(aval_of(a).dtype).dtype
         rtol, atol = convert(rtol, dtype), convert(atol, dtype)
-        both_nan = table["and"](table["ne"](a, a), table["ne"](b, b)) if equal_nan else None
-        near = table["le"](table["abs"](table["sub"](a, b)),
-                           table["add"](atol, table["mul"](rtol, table["abs"](b))))
-        out = table["or"](table["eq"](a, b), table["and"](isfinite(b), near))
+        both_nan = table["and"](isnan(a), isnan(b))
+        finite = isfinite(b)
+        distance, size = table["abs"](table["sub"](a, b)), table["abs"](b)
+        near = table["le"](distance, table["add"](atol, table["mul"](rtol, size)))
+        out = table["or"](table["eq"](a, b), table["and"](finite, near))
         return table["or"](out, both_nan) if equal_nan else out
     if kind(a) == "b":
         return table["eq"](a, b)
     distance, size = absolute(subtract(a, b)), absolute(b)
-    return table["le"](*promote(distance, multiply(rtol, size) + atol, name="isclose"))
-
-
-def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
-    """Whether |a - b| <= atol + rtol |b|."""
-    check_array("isclose", a), check_array("isclose", b, 1)
-    return isclose_(a, b, rtol, atol, equal_nan)
+    return table["le"](*promote(distance, add(atol, multiply(rtol, size)), name="isclose"))
 
 
 @staged(static=("equal_nan",))

@@ -11,14 +11,15 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Tensor, aval_of, caches_to_clear, config, get_mode,
+    EVAL, PYTHON_SCALARS, Tensor, aval_of, caches_to_clear, config, get_mode, inlining,
+    make_aval, scalar_dtype,
 )
-from minigrad.eager import inlining
-from minigrad.numpy.promotion import operand
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
-from minigrad.program import stage
+from minigrad.program import LiteralOperand, stage
 from minigrad.tree import tree_flatten, tree_unflatten
 
 
@@ -36,11 +37,11 @@ def staged(fn: Callable | None = None, *, name: str | None = None,
         if get_mode().trace is EVAL or inlining.get():
             return fn(*args, **kwargs)
         bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        # Defaults that nobody overrode are constants of the body, not arguments, as in JAX.
         fixed = {k: hashable(v) for k, v in bound.arguments.items() if k in static}
         names = [k for k in bound.arguments if k not in static]
         leaves, tree = tree_flatten([bound.arguments[k] for k in names])
-        leaves = [operand(x) if type(x) in PYTHON_SCALARS else x for x in leaves]
+        leaves = [literal(x) if type(x) in PYTHON_SCALARS else x for x in leaves]
         classes = [type(x).result_class() for x in leaves if isinstance(x, Tensor)]
         face = next((c for c in classes if c is not Tensor), Tensor)
         key = (tree, tuple(map(aval_of, leaves)), face, tuple(fixed.items()), config.x64)
@@ -63,6 +64,12 @@ def trace(fn, avals, face, tree, names, fixed, shown):
         return leaves
 
     return *close_over(stage(flat, avals, face, shown)), out_tree
+
+
+def literal(x) -> LiteralOperand:
+    """A Python number as an argument: weakly typed, and printed as it was written."""
+    dtype = scalar_dtype(type(x))
+    return LiteralOperand(np.asarray(x, dtype)[()], make_aval((), dtype, type(x) is not bool), x)
 
 
 def hashable(x):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, is_linear, level, owns, using,
+    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, level, owns, using,
 )
 from minigrad.forward import (
     JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_flat, jvp_jaxpr,
@@ -234,7 +234,8 @@ class custom_jvp:
         rule.__name__ = getattr(self.jvp, "__name__", "<unnamed function>")
         mode = get_mode()
         trace = mode.trace
-        if trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves)):
+        if (trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves))
+                or inlining.get() and not isinstance(trace, JVPTrace)):
             return call(*dynamic)
         if isinstance(trace, JVPTrace):
             outs = run_rule_at(trace, leaves, rule)
@@ -423,7 +424,8 @@ class custom_vjp:
                                       for f in (self.fwd, self.bwd))
         mode = get_mode()
         trace = mode.trace
-        if trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves)):
+        if (trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves))
+                or inlining.get() and not isinstance(trace, JVPTrace)):
             return call(*dynamic)
         if isinstance(trace, JVPTrace):
             outs = run_rule_at(trace, leaves, lambda ps, ts: custom_vjp_rule(

@@ -43,9 +43,7 @@ def scan_abstract(*avals, jaxpr, length, num_consts, num_carry, **_):
 
 
 def scan_params(params: dict, **changes) -> dict:
-    changed = params | changes
-    changed["linear"] = (False,) * len(changed["jaxpr"].invars)
-    return changed
+    return params | changes
 
 
 def scan_jvp(primals, tangents, **params):

@@ -149,9 +149,10 @@ KIND_NAMES = {"f": "floating", "c": "complexfloating", "i": "signedinteger",
 
 
 def dtype_kind(dtype) -> str:
-    """One letter for the category; bfloat16, which NumPy calls void, is a float."""
+    """One letter for the category; bfloat16, which NumPy calls void, is a float, and a random
+    key, a structure for NumPy, is a kind of its own."""
     kind = getattr(dtype, "kind", "k")
-    return "f" if kind == "V" else kind
+    return kind if kind != "V" else "f" if dtype.fields is None else "k"
 
 
 def broadcast_shapes(name: str, avals) -> tuple[int, ...]:

@@ -2,9 +2,9 @@
 
 import sys
 
-from tests.bench import eager
+from tests.bench import eager, imports, steps
 
-SUITES = {"eager": eager.main}
+SUITES = {"eager": eager.main, "steps": steps.main, "imports": imports.main}
 
 for name in sys.argv[1:] or SUITES:
     SUITES[name]()

@@ -28,8 +28,8 @@ from compat.torch.products import linear, product
 from compat.torch.promotion import cast, expand_to
 from compat.torch.random import draw
 from compat.torch.reductions import softmax_of
-from compat.torch.shaping import constant_pad, flatten
-from compat.torch.tensor import Tensor
+from compat.torch.shaping import broadcast_tensors, constant_pad, flatten
+from compat.torch.tensor import Tensor, from_array
 from minigrad import core, views
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
@@ -45,6 +45,20 @@ def check_probability(p: float) -> None:
         raise ValueError(f"dropout probability has to be between 0 and 1, but got {p}")
 
 
+def memory_order(input) -> list[int]:
+    """Dimensions from the slowest to the fastest in memory. PyTorch makes the mask in this order.
+    A traced value has no memory; if it is a view, the same view of an array tells."""
+    if input.spec.concrete:
+        array = input.value
+    elif (link := getattr(input, "view_of", None)) is not None:
+        base, replay = link
+        with core.using(core.NO_GRAD):
+            array = replay(from_array(np.empty(base.spec.shape, np.uint8))).value
+    else:
+        return list(range(len(input.spec.shape)))
+    return sorted(range(len(array.shape)), key=lambda d: -array.strides[d])
+
+
 def dropout_with(shape, input, p: float, training: bool, inplace: bool):
     check_probability(p)
     if not training or p == 0 or not input.numel():
@@ -52,7 +66,10 @@ def dropout_with(shape, input, p: float, training: bool, inplace: bool):
     if p == 1:
         out = PAIRS["mul"](input, 0.0)
     else:
-        mask = draw("bernoulli", shape, input.spec.dtype, probability=1 - p)
+        order = memory_order(input)
+        mask = draw("bernoulli", [shape[d] for d in order], input.spec.dtype, probability=1 - p)
+        if order != sorted(order):
+            mask = mask.permute([order.index(d) for d in range(len(order))])
         out = PAIRS["mul"](input, PAIRS["div"](mask, 1 - p))
     return views.write(input, out) if inplace else out
 
@@ -196,6 +213,7 @@ def pad(input, pad, mode="constant", value=None):
 
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (|x1| |x2|) along `dim`."""
+    x1, x2 = broadcast_tensors(x1, x2)
     norms = [x.norm(dim=dim, keepdim=True).clamp(eps) for x in (x1, x2)]
     return ((x1 / norms[0]) * (x2 / norms[1])).sum(dim)
 

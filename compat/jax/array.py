@@ -1,0 +1,199 @@
+"""`Array`: what a JAX program holds. It is minigrad's Tensor with JAX's conventions: it cannot be
+written in place, its dtypes are narrowed unless x64 is on, and Python scalars are weakly typed.
+
+Operators and methods are those of `compat.jax.numpy`, hung on the class by the tables below.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from compat.jax import printing
+from minigrad import errors
+from minigrad.core import Tensor, config, make_box, to_array
+from minigrad.numpy import indexing, operators
+from minigrad.ops.families import dtype_kind
+
+NARROW = {"float64": "f4", "int64": "i4", "uint64": "u4", "complex128": "c8"}
+
+
+def canonical_dtype(dtype) -> np.dtype:
+    """The dtype JAX uses for a requested one: 64 bits only if x64 is on."""
+    dtype = np.dtype(dtype)
+    return dtype if config.x64 else np.dtype(NARROW.get(dtype.name, dtype))
+
+
+class Device:
+    """The one device there is here."""
+
+    id, platform, device_kind, process_index = 0, "cpu", "cpu", 0
+    client = None
+
+    def __repr__(self) -> str:
+        return "CpuDevice(id=0)"
+
+    def __str__(self) -> str:
+        return "TFRT_CPU_0"
+
+
+CPU = Device()
+
+
+class ShapedArray:
+    """The type of an array as JAX shows it: `ShapedArray(float32[3])`."""
+
+    def __init__(self, aval):
+        self.shape, self.dtype, self.weak_type = aval.shape, aval.dtype, aval.weak_type
+        self.ndim, self.size = aval.ndim, aval.size
+
+    def str_short(self) -> str:
+        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+
+    def __repr__(self) -> str:
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"ShapedArray({self.str_short()}{weak})"
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, ShapedArray) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype, self.weak_type))
+
+
+class Array(Tensor):
+    """An immutable array."""
+
+    mutable = False
+
+    @staticmethod
+    def canonical(value):
+        dtype = canonical_dtype(value.dtype)
+        return value if value.dtype == dtype else value.astype(dtype)
+
+    weak_type = property(lambda self: self.spec.aval.weak_type)
+    at = property(indexing.At)
+    nbytes = property(lambda self: self.size * self.spec.dtype.itemsize)
+    itemsize = property(lambda self: self.spec.dtype.itemsize)
+    device = property(lambda self: CPU)
+    is_fully_addressable = is_fully_replicated = True
+
+    def devices(self) -> set:
+        return {CPU}
+
+    def block_until_ready(self) -> Array:
+        return self
+
+    def copy_to_host_async(self) -> None:
+        """Nothing to do: values are on the host."""
+
+    def is_deleted(self) -> bool:
+        return False
+
+    def __setitem__(self, index, value):
+        raise TypeError(
+            "JAX arrays are immutable and do not support in-place item assignment. Instead of "
+            "x[idx] = y, use x = x.at[idx].set(y) or another .at[] method: "
+            "https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html")
+
+    def __hash__(self):
+        raise TypeError("unhashable type: 'jaxlib._jax.ArrayImpl'")
+
+    def item(self, *index):
+        if index:
+            return self[index if len(index) > 1 else index[0]].item()
+        if self.size != 1:
+            raise ValueError("can only convert an array of size 1 to a Python scalar")
+        return np.asarray(self).item()
+
+    def tolist(self):
+        return np.asarray(self).tolist()
+
+    def __reduce__(self):
+        return from_numpy, (np.asarray(self), self.weak_type)
+
+    def __copy__(self) -> Array:
+        return self
+
+    def __deepcopy__(self, memo) -> Array:
+        return self
+
+    def __repr__(self) -> str:
+        if not self.spec.concrete:
+            return traced_repr(self)
+        value = np.asarray(to_array(self))
+        if dtype_kind(value.dtype) == "k":
+            return printing.key_array_repr(value["words"])
+        return printing.array_repr(value, self.weak_type)
+
+    def __str__(self) -> str:
+        return printing.array_str(to_array(self)) if self.spec.concrete else traced_repr(self)
+
+    def __format__(self, spec: str) -> str:
+        return printing.array_format(to_array(self), spec) if self.spec.concrete else \
+            format(traced_repr(self), spec)
+
+
+def from_numpy(value: np.ndarray, weak_type: bool = False) -> Array:
+    from minigrad.core import aval_of, make_spec
+
+    value = Array.canonical(value)
+    return make_box(Array, value, make_spec(aval_of(value).update(weak_type=weak_type)))
+
+
+TRACER_NAMES = {"jit": "JitTracer", "jvp": "JVPTracer", "vmap": "VmapTracer",
+                "linearize": "LinearizeTracer"}
+
+
+def traced_repr(x: Array) -> str:
+    tracer = x.value
+    name = TRACER_NAMES.get(tracer.trace.origin, "Tracer")
+    return f"{name}({ShapedArray(tracer.aval).str_short()})"
+
+
+def as_array(x) -> Array:
+    """Any array-like value, or a Tensor of another face, as an Array."""
+    if isinstance(x, Array):
+        return x
+    if isinstance(x, Tensor):
+        return make_box(Array, x.value, x.spec, x.node)
+    from minigrad.core import box
+
+    return box(x, Array)
+
+
+# ------------------------------------------------------------------ conversions with JAX's errors
+
+
+def scalar_value(x: Array, kind: type):
+    value = operators.concrete(x)
+    if value is None:
+        raise operators.number_error(kind)(x)
+    if x.ndim:
+        raise TypeError("Only scalar arrays can be converted to Python scalars; got "
+                        f"arr.ndim={x.ndim}")
+    return kind(np.asarray(value).item())
+
+
+def to_bool(x: Array) -> bool:
+    value = operators.concrete(x)
+    if value is None:
+        raise operators.bool_error(x)
+    if x.size != 1:
+        raise ValueError("The truth value of an empty array is ambiguous. Use `array.size > 0` "
+                         "to check that an array is not empty." if not x.size else
+                         "The truth value of an array with more than one element is ambiguous. "
+                         "Use a.any() or a.all()")
+    return bool(np.asarray(value).item())
+
+
+def to_index(x: Array) -> int:
+    if x.ndim or dtype_kind(x.spec.dtype) not in "iub":
+        raise TypeError("Only integer scalar arrays can be converted to a scalar index.")
+    return operators.to_index(x)
+
+
+Array.__float__ = lambda self: scalar_value(self, float)
+Array.__int__ = lambda self: scalar_value(self, int)
+Array.__complex__ = lambda self: scalar_value(self, complex)
+Array.__bool__, Array.__index__ = to_bool, to_index
+_ = errors

@@ -1,0 +1,10 @@
+"""jax.errors."""
+
+from minigrad.errors import (
+    ConcretizationTypeError,
+    JAXTypeError,
+    TracerArrayConversionError,
+    TracerBoolConversionError,
+    TracerIntegerConversionError,
+    UnexpectedTracerError,
+)

@@ -1,0 +1,117 @@
+"""How functions of minigrad become functions of the jax face.
+
+`eager`: from the table of `minigrad.eager.op`, one look-up a call (functions of arrays).
+`boxed`: called directly, its results made Arrays (functions of lists, or of no array at all).
+"""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+
+import numpy as np
+
+from compat.jax.array import Array, as_array, canonical_dtype
+from minigrad.core import Tensor
+from minigrad.eager import Op, write_wrapper
+from minigrad.numpy.operators import is_operand
+from minigrad.numpy.promotion import check_array
+from minigrad.tree import tree_map
+
+# Parameters that hold arrays, by the names they have in jax.numpy. All others are static.
+ARRAYS = set(
+    "x y x1 x2 x3 a b m v z q arr ary array A val condition min max initial where indices weights "
+    "start_indices ar bins p xp fp c tangent key keys logits minval maxval lower upper mean lam "
+    "alpha beta df loc scale operand update updates arr2 on_true on_false pred labels "
+    "negative_slope threshold nan posinf neginf correction rtol atol".split())
+
+
+def array_names(fn: Callable, also=()) -> tuple[str, ...]:
+    return tuple(n for n in inspect.signature(fn).parameters if n in ARRAYS or n in also)
+
+
+class FaceOp(Op):
+    """An Op that narrows dtypes asked for, and refuses what JAX refuses."""
+
+    def call(self, tensors, statics):
+        """Defaults stay unsaid, so that a staged function sees them as constants of its own."""
+        named = zip((*self.tensors, *self.statics), (*tensors, *statics))
+        return self.fn(**{k: v for k, v in named if v is not self.defaults.get(k, self)})
+
+    def slow(self, tensors: tuple, statics: tuple):
+        for position, x in enumerate(tensors):
+            if x is not None and not isinstance(x, Tensor):
+                check_array(self.name, x, position)
+        return super().slow(tensors, tuple(map(narrowed, statics)))
+
+
+def defaults_of(fn: Callable) -> dict:
+    return {n: p.default for n, p in inspect.signature(fn).parameters.items()
+            if p.default is not p.empty}
+
+
+def narrowed(x):
+    """A dtype among the static arguments, as JAX canonicalizes it."""
+    if isinstance(x, np.dtype) or isinstance(x, type) and (
+            issubclass(x, np.generic) or hasattr(x, "dtype")):
+        return canonical_dtype(x)
+    return x
+
+
+def eager(fn: Callable, name: str | None = None, arrays=(), view: bool = False) -> Callable:
+    """`fn` in the face: results are Arrays, and calls on known specs are one look-up."""
+    tensors = tuple(arrays) or array_names(fn)
+    table = FaceOp(fn, Array, name or fn.__name__, tensors, view)
+    table.defaults = defaults_of(fn)
+    required = [n for n, p in inspect.signature(fn).parameters.items() if p.default is p.empty]
+    table.wrapper = functools.wraps(fn)(
+        write_wrapper(table, [t for t in tensors if t in required] if len(tensors) > 1 else []))
+    table.wrapper.op = table
+    return table.wrapper
+
+
+class OperatorOp(FaceOp):
+    """Python's operators leave operands they do not know to the other side."""
+
+    def slow(self, tensors: tuple, statics: tuple):
+        if not all(map(is_operand, tensors)):
+            return NotImplemented
+        return super().slow(tensors, statics)
+
+
+def operator_of(fn: Callable, name: str, reflected: bool = False) -> Callable:
+    def method(x, y):
+        return fn(y, x) if reflected else fn(x, y)
+
+    table = OperatorOp(method, Array, name, ("x", "y"), False)
+    table.defaults = {}
+    table.wrapper = write_wrapper(table, ("y",))
+    return table.wrapper
+
+
+def to_face(x):
+    """A leaf of arguments or results: arrays become Arrays, anything else stays."""
+    if isinstance(x, (Tensor, np.ndarray, np.generic)) and not isinstance(x, Array):
+        return as_array(x)
+    return x
+
+
+def with_array_leaf(x):
+    return as_array(x) if is_operand(x) else x
+
+
+def boxed(fn: Callable) -> Callable:
+    """`fn` with array arguments made Arrays, dtypes narrowed, and results made Arrays."""
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        args = [narrowed(tree_map(to_face, a)) if not isinstance(a, str) else a for a in args]
+        kwargs = {k: narrowed(to_face(v)) for k, v in kwargs.items()}
+        return tree_map(result_of_face, fn(*args, **kwargs))
+
+    return call
+
+
+def result_of_face(x):
+    return as_array(x) if hasattr(x, "aval") or isinstance(x, (np.ndarray, np.generic)) else x

@@ -1,0 +1,164 @@
+"""jax.numpy: minigrad's array functions with JAX's conventions.
+
+Functions are wrapped when they are first asked for; the tables below say which need another
+wrapping than the usual one.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+import minigrad.numpy as functions
+from compat.jax import face
+from compat.jax.array import Array, canonical_dtype
+from compat.jax.numpy import dtypes
+from minigrad.core import Tensor
+from minigrad.numpy import creation, indexing, operators
+
+ndarray = Array
+pi, e, euler_gamma, inf, nan, newaxis = math.pi, math.e, np.euler_gamma, math.inf, math.nan, None
+bool_, int8, int16, int32, int64 = (getattr(dtypes, n) for n in
+                                    ("bool_", "int8", "int16", "int32", "int64"))
+uint8, uint16, uint32, uint64 = dtypes.uint8, dtypes.uint16, dtypes.uint32, dtypes.uint64
+float16, bfloat16, float32, float64 = (dtypes.float16, dtypes.bfloat16, dtypes.float32,
+                                       dtypes.float64)
+complex64, complex128 = dtypes.complex64, dtypes.complex128
+int_, uint, float_, complex_ = dtypes.int32, dtypes.uint32, dtypes.float32, dtypes.complex64
+single, double = float32, float64
+bool = bool_
+dtype, issubdtype, finfo, iinfo = np.dtype, dtypes.issubdtype, dtypes.finfo, dtypes.iinfo
+floating, integer, inexact = np.floating, np.integer, np.inexact
+number, signedinteger, unsignedinteger = np.number, np.signedinteger, np.unsignedinteger
+complexfloating, generic = np.complexfloating, np.generic
+set_printoptions, printoptions = np.set_printoptions, np.printoptions
+
+# Functions of lists, of shapes, or of numbers that must be known: no table look-up.
+BOXED = set(
+    "concatenate concat stack hstack vstack dstack column_stack split array_split hsplit vsplit "
+    "zeros ones empty full arange linspace logspace geomspace eye identity tri meshgrid einsum "
+    "broadcast_arrays nonzero flatnonzero argwhere unique unstack repeat take lexsort "
+    "atleast_1d atleast_2d atleast_3d power getitem where pad roll".split())
+# Functions of dtypes and shapes that give no array.
+PLAIN = set("result_type promote_types broadcast_shapes iscomplexobj isrealobj".split())
+
+
+def __getattr__(name: str):
+    """Wrap a function of minigrad.numpy at its first use, and keep it."""
+    if name.startswith("__"):
+        raise AttributeError(name)
+    try:
+        fn = getattr(functions, name)
+    except AttributeError:
+        raise AttributeError(f"module 'jax.numpy' has no attribute {name!r}") from None
+    wrapped = fn if name in PLAIN else face.boxed(fn) if name in BOXED else face.eager(fn)
+    globals()[name] = wrapped
+    return wrapped
+
+
+def array(object, dtype=None, copy=True, order="K", ndmin=0, *, device=None):
+    """An Array of a number, a nested list, or of arrays."""
+    dtype = None if dtype is None else canonical_dtype(creation.canonical_dtype(dtype))
+    return face.as_array(creation.array(object, dtype, copy, ndmin, cls=Array))
+
+
+def asarray(a, dtype=None, order=None, *, copy=None, device=None):
+    """`a` as an Array, itself if it is one."""
+    return array(a, dtype, copy=copy is True)
+
+
+def astype(x, dtype, /, *, copy=False, device=None):
+    """`x` in another dtype."""
+    return cast(x, canonical_dtype(creation.canonical_dtype(
+        canonical_float() if dtype is None else dtype)))
+
+
+def canonical_float():
+    from minigrad.core import scalar_dtype
+
+    return scalar_dtype(float)
+
+
+cast = face.eager(creation.astype, "astype")
+
+
+def from_dlpack(x, /, *, device=None, copy=None):
+    """An Array of what another library exports by DLPack."""
+    return face.as_array(np.from_dlpack(x))
+
+
+def copy(a, order=None):
+    """A copy of `a`."""
+    return array(a, copy=True)
+
+
+def shape(a):
+    return np.shape(a) if not isinstance(a, Tensor) else a.shape
+
+
+def ndim(a):
+    return len(shape(a))
+
+
+def size(a, axis=None):
+    return math.prod(shape(a)) if axis is None else shape(a)[axis]
+
+
+def isscalar(element):
+    return np.isscalar(element) or isinstance(element, Tensor) and not element.shape
+
+
+# ------------------------------------------------------------------ methods and operators of Array
+
+METHODS = (
+    "all any argmax argmin argsort clip conj conjugate cumprod cumsum diagonal dot max mean "
+    "min nonzero prod ptp ravel repeat round sort squeeze std sum swapaxes take trace var".split())
+
+
+def attach_methods() -> None:
+    """Hang functions of this module on Array, as methods and as operators."""
+    from compat.jax import numpy as jnp
+
+    for name in METHODS:
+        setattr(Array, name, getattr(jnp, name))
+    for name, (_, fn) in (operators.BINARY | operators.COMPARISONS).items():
+        setattr(Array, f"__{name}__", face.operator_of(fn, fn.__name__))
+    for name, (_, fn) in operators.BINARY.items():
+        setattr(Array, f"__r{name}__", face.operator_of(fn, fn.__name__, True))
+    Array.__neg__, Array.__pos__, Array.__abs__ = jnp.negative, jnp.positive, jnp.absolute
+    Array.__invert__ = jnp.bitwise_not
+    Array.__pow__ = lambda self, other: jnp.power(self, other) \
+        if operators.is_operand(other) else NotImplemented
+    Array.__rpow__ = lambda self, other: jnp.power(other, self) \
+        if operators.is_operand(other) else NotImplemented
+    Array.__round__ = lambda self, ndigits=0: jnp.round(self, ndigits or 0)
+    Array.__getitem__ = getitem
+    Array.flatten = lambda self, order="C": jnp.ravel(self, order)
+    Array.reshape = lambda self, *shape, order="C": jnp.reshape(
+        self, shape[0] if len(shape) == 1 else shape, order)
+    Array.transpose = lambda self, *axes: jnp.transpose(
+        self, None if not axes or axes == (None,) else axes[0] if len(axes) == 1 else axes)
+    Array.astype = lambda self, dtype, copy=False, device=None: astype(self, dtype)
+    Array.copy = lambda self: copy(self)
+    Array.view = lambda self, dtype=None, type=None: view(self, dtype)
+    Array.T = property(lambda self: jnp.transpose(self))
+    Array.mT = property(lambda self: jnp.matrix_transpose(self))
+    Array.real = property(lambda self: jnp.real(self))
+    Array.imag = property(lambda self: jnp.imag(self))
+    Array.flat = property(lambda self: jnp.ravel(self))
+
+
+def getitem(self, index):
+    return indexing.getitem(self, index)
+
+
+def view(x, dtype):
+    """The same bits as another dtype."""
+    from minigrad.core import table
+
+    return x if dtype is None else face.as_array(
+        table["bitcast_convert_type"](x, new_dtype=canonical_dtype(dtype)))
+
+
+attach_methods()

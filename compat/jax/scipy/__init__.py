@@ -1,0 +1,3 @@
+"""jax.scipy."""
+
+from compat.jax.scipy import special

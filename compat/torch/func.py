@@ -1,0 +1,105 @@
+"""`torch.func`: JAX's transforms on functions of Tensors, over minigrad's."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+
+import minigrad
+from compat.torch.nn.module import Module
+
+
+def grad(func, argnums=0, has_aux=False):
+    """The gradient of a function with a scalar result."""
+    return minigrad.grad(func, argnums, has_aux=has_aux)
+
+
+def grad_and_value(func, argnums=0, has_aux=False):
+    """(gradient, value); with has_aux, (gradient, (value, aux))."""
+    both = minigrad.value_and_grad(func, argnums, has_aux=has_aux)
+
+    @functools.wraps(func)
+    def wrapped(*args, **kwargs):
+        value, gradient = both(*args, **kwargs)
+        return gradient, value
+
+    return wrapped
+
+
+def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
+    """`func` over a batch dimension of its arguments."""
+    return minigrad.vmap(func, in_dims, out_dims)
+
+
+def vjp(func, *primals, has_aux=False):
+    """(value, function from cotangents to gradients[, aux])."""
+    result = minigrad.vjp(func, *primals, has_aux=has_aux)
+    value, pull, *aux = result
+
+    def pulled(*cotangents, **kwargs):
+        gradients = pull(cotangents[0] if len(cotangents) == 1 else cotangents)
+        return gradients if len(primals) > 1 else (gradients[0],)
+
+    return (value, pulled, *aux)
+
+
+def jvp(func, primals, tangents, *, strict=False, has_aux=False):
+    """(value, tangent[, aux])."""
+    return minigrad.jvp(func, primals, tangents, has_aux=has_aux) if has_aux else \
+        minigrad.jvp(func, primals, tangents)
+
+
+def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
+    """The Jacobian, row by row."""
+    return minigrad.jacrev(func, argnums, has_aux=has_aux)
+
+
+def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
+    """The Jacobian, column by column."""
+    return minigrad.jacfwd(func, argnums, has_aux=has_aux)
+
+
+def hessian(func, argnums=0):
+    """Second derivatives."""
+    return minigrad.hessian(func, argnums)
+
+
+@contextlib.contextmanager
+def swapped(module: Module, values: dict):
+    """`module` with other Tensors under some names, for the length of a block."""
+    before = []
+    for name, value in values.items():
+        path, _, leaf = name.rpartition(".")
+        owner = module.get_submodule(path)
+        store = owner._parameters if leaf in owner._parameters else owner._buffers
+        if leaf not in store:
+            raise AttributeError(f"{type(owner).__name__} has no attribute `{leaf}`")
+        before.append((store, leaf, store[leaf]))
+        store[leaf] = value
+    try:
+        yield
+    finally:
+        for store, leaf, value in reversed(before):
+            store[leaf] = value
+
+
+def functional_call(module: Module, parameter_and_buffer_dicts, args=None, kwargs=None, *,
+                    tie_weights=True, strict=False):
+    """The module's result with the given parameters in place of its own."""
+    values = parameter_and_buffer_dicts
+    if isinstance(values, (list, tuple)):
+        values = {k: v for d in values for k, v in d.items()}
+    args = () if args is None else args if isinstance(args, tuple) else (args,)
+    with swapped(module, values):
+        return module(*args, **(kwargs or {}))
+
+
+def stack_module_state(models):
+    """(parameters, buffers) of several models, stacked along a new first dimension."""
+    from compat.torch.shaping import stack
+
+    def stacked(kind):
+        return {name: stack([dict(getattr(m, kind)())[name].detach() for m in models])
+                for name, _ in getattr(models[0], kind)()}
+
+    return stacked("named_parameters"), stacked("named_buffers")

@@ -1,0 +1,130 @@
+"""`torch.nn.init`: initial values, with PyTorch's bits for equal seeds."""
+
+from __future__ import annotations
+
+import math
+
+from compat.torch import creation
+from compat.torch.autograd import no_grad
+from compat.torch.pointwise import where
+
+# gain of the standard deviation through a nonlinearity
+GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
+         "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
+         "relu": math.sqrt(2.0), "selu": 3.0 / 4}
+
+
+def calculate_gain(nonlinearity: str, param=None) -> float:
+    """The recommended gain of a nonlinearity."""
+    if nonlinearity == "leaky_relu":
+        return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
+    if nonlinearity not in GAINS:
+        raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
+    return GAINS[nonlinearity]
+
+
+def uniform_(tensor, a=0.0, b=1.0, generator=None):
+    """Uniform numbers in [a, b)."""
+    with no_grad():
+        return tensor.uniform_(a, b, generator=generator)
+
+
+def normal_(tensor, mean=0.0, std=1.0, generator=None):
+    """Normal numbers."""
+    with no_grad():
+        return tensor.normal_(mean, std, generator=generator)
+
+
+def constant_(tensor, val):
+    with no_grad():
+        return tensor.fill_(val)
+
+
+def zeros_(tensor):
+    return constant_(tensor, 0.0)
+
+
+def ones_(tensor):
+    return constant_(tensor, 1.0)
+
+
+def eye_(tensor):
+    """The identity."""
+    if tensor.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    with no_grad():
+        return tensor.copy_(creation.eye(*tensor.shape))
+
+
+def fans(tensor) -> tuple[int, int]:
+    """(inputs of an output, outputs of an input)."""
+    if tensor.ndim < 2:
+        raise ValueError("Fan in and fan out can not be computed for tensor with fewer than 2 "
+                         "dimensions")
+    field = math.prod(tensor.shape[2:])
+    return tensor.shape[1] * field, tensor.shape[0] * field
+
+
+_calculate_fan_in_and_fan_out = fans
+
+
+def correct_fan(tensor, mode: str) -> int:
+    if mode.lower() not in ("fan_in", "fan_out"):
+        raise ValueError(f"Mode {mode.lower()} not supported, please use one of ['fan_in', "
+                         "'fan_out']")
+    return fans(tensor)[mode.lower() == "fan_out"]
+
+
+def xavier_uniform_(tensor, gain=1.0, generator=None):
+    """Glorot and Bengio (2010)."""
+    std = gain * math.sqrt(2.0 / float(sum(fans(tensor))))
+    bound = math.sqrt(3.0) * std
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def xavier_normal_(tensor, gain=1.0, generator=None):
+    return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(sum(fans(tensor)))), generator)
+
+
+def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """He et al. (2015)."""
+    std = calculate_gain(nonlinearity, a) / math.sqrt(correct_fan(tensor, mode))
+    bound = math.sqrt(3.0) * std
+    return uniform_(tensor, -bound, bound, generator)
+
+
+def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    std = calculate_gain(nonlinearity, a) / math.sqrt(correct_fan(tensor, mode))
+    return normal_(tensor, 0.0, std, generator)
+
+
+def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
+    """Normal numbers between a and b, by rejection: from normal numbers if many of them lie there,
+    otherwise from uniform ones, which are accepted as often as the density is high."""
+    def below(x):
+        return (1.0 + math.erf((x - mean) / std / math.sqrt(2.0))) / 2.0
+
+    def uniform():
+        return creation.empty_like(tensor).uniform_(a, b, generator=generator)
+
+    def is_rejected(candidates):
+        peak = -0.5 * ((max(a, min(mean, b)) - mean) / std) ** 2
+        height = candidates.sub(mean).div_(std).pow_(2).mul_(-0.5).sub_(peak)
+        return creation.empty_like(tensor).uniform_(generator=generator).log_() > height
+
+    def normal():
+        return creation.empty_like(tensor).normal_(mean, std, generator=generator)
+
+    def is_outside(candidates):
+        low, high = (tensor.new_tensor(bound).item() for bound in (a, b))
+        return (candidates < low) | (candidates > high)
+
+    draw, fails = (normal, is_outside) if below(b) - below(a) > 0.3 else (uniform, is_rejected)
+    with no_grad():
+        result = draw()
+        failed = fails(result)
+        while failed.any():
+            again = draw()
+            result = where(failed, again, result)
+            failed = failed & fails(again)
+        return tensor.copy_(result)

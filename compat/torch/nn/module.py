@@ -1,0 +1,416 @@
+"""`torch.nn.Module`: a tree of layers that owns parameters and buffers."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import OrderedDict, namedtuple
+from collections.abc import Callable
+from typing import Any
+
+from compat.torch.autograd import no_grad
+from compat.torch.dtypes import dtype as Dtype
+from compat.torch.tensor import Buffer, Parameter, RemovableHandle, Tensor
+
+IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
+IncompatibleKeys.__repr__ = lambda self: "<All keys matched successfully>" if not any(self) \
+    else f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
+
+STORES = ("_parameters", "_buffers", "_modules")
+
+
+class Module:
+    """Base class of all layers. Attributes that are Parameters, buffers or Modules are registered
+    under their names; everything else is an ordinary attribute."""
+
+    training: bool
+
+    def __init__(self, *args, **kwargs):
+        set_plain = super().__setattr__
+        for store in STORES:
+            set_plain(store, {})
+        set_plain("training", True)
+        set_plain("_non_persistent_buffers_set", set())
+        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
+                      "_state_dict_hooks", "_load_state_dict_pre_hooks"):
+            set_plain(hooks, OrderedDict())
+
+    # ---------------------------------------------------------------- attributes
+
+    def __getattr__(self, name: str) -> Any:
+        for store in STORES:
+            found = self.__dict__.get(store)
+            if found is not None and name in found:
+                return found[name]
+        raise AttributeError(f"'{type(self).__name__}' object has no attribute '{name}'")
+
+    def __setattr__(self, name: str, value) -> None:
+        stores = self.__dict__
+        kind = "_parameters" if isinstance(value, Parameter) else \
+            "_modules" if isinstance(value, Module) else \
+            "_buffers" if isinstance(value, Buffer) else None
+        if kind is not None:
+            if kind not in stores:
+                what = {"_parameters": "parameters", "_modules": "module",
+                        "_buffers": "buffer"}[kind]
+                raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+            self.forget(name)
+            if kind == "_buffers":
+                self.register_buffer(name, value, value.persistent)
+            else:
+                stores[kind][name] = value
+            return
+        for store in STORES:
+            if name in stores.get(store, ()):
+                self.replace(store, name, value)
+                return
+        super().__setattr__(name, value)
+
+    def replace(self, store: str, name: str, value) -> None:
+        """Assign something else to a registered name: None, or a Tensor to a buffer."""
+        if value is not None and not (store == "_buffers" and isinstance(value, Tensor)):
+            expected = {"_parameters": "torch.nn.Parameter or None", "_buffers":
+                        "torch.Tensor, torch.nn.Buffer, or None",
+                        "_modules": "torch.nn.Module or None"}[store]
+            kind = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "child module"}
+            raise TypeError(f"cannot assign '{kind_of(value)}' as {kind[store]} '{name}' "
+                            f"({expected} expected)")
+        self.__dict__[store][name] = value
+
+    def forget(self, name: str) -> None:
+        for store in STORES:
+            self.__dict__[store].pop(name, None)
+        self.__dict__.pop(name, None)
+
+    def __delattr__(self, name: str) -> None:
+        for store in STORES:
+            if name in self.__dict__[store]:
+                del self.__dict__[store][name]
+                return
+        super().__delattr__(name)
+
+    def __dir__(self):
+        return sorted({*super().__dir__(), *(n for s in STORES for n in self.__dict__[s])})
+
+    def register_parameter(self, name: str, param: Parameter | None) -> None:
+        """Add a parameter (None keeps the name for one)."""
+        if param is not None and not isinstance(param, Parameter):
+            raise TypeError(f"cannot assign '{kind_of(param)}' object to parameter '{name}' "
+                            "(torch.nn.Parameter or None required)")
+        self.check_name(name, "_parameters")
+        self._parameters[name] = param
+
+    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
+        """Add a Tensor that belongs to the state but is not trained."""
+        if tensor is not None and not isinstance(tensor, Tensor):
+            raise TypeError(f"cannot assign '{type(tensor).__name__}' object to buffer '{name}' "
+                            "(torch Tensor or None required)")
+        self.check_name(name, "_buffers")
+        self._buffers[name] = tensor
+        (self._non_persistent_buffers_set.discard if persistent
+         else self._non_persistent_buffers_set.add)(name)
+
+    def add_module(self, name: str, module: Module | None) -> None:
+        """Add a child."""
+        if module is not None and not isinstance(module, Module):
+            raise TypeError(f"{type(module).__name__} is not a Module subclass")
+        self.check_name(name, "_modules")
+        self._modules[name] = module
+
+    register_module = add_module
+
+    def check_name(self, name: str, store: str) -> None:
+        what = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}[store]
+        if store not in self.__dict__:
+            raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+        if "." in name:
+            raise KeyError(f'{what} name can\'t contain "."' + (
+                f", got: {name}" if store == "_modules" else ""))
+        if name == "":
+            raise KeyError(f'{what} name can\'t be empty string ""')
+        if hasattr(self, name) and name not in self.__dict__[store]:
+            raise KeyError(f"attribute '{name}' already exists")
+
+    # ---------------------------------------------------------------- calling
+
+    def forward(self, *args, **kwargs) -> Any:
+        raise NotImplementedError(
+            f'Module [{type(self).__name__}] is missing the required "forward" function')
+
+    def __call__(self, *args, **kwargs) -> Any:
+        if not (self._forward_hooks or self._forward_pre_hooks):
+            return self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
+            result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if result is not None:
+                args, kwargs = result if with_kwargs else (
+                    result if isinstance(result, tuple) else (result,), kwargs)
+        out = self.forward(*args, **kwargs)
+        for hook, with_kwargs in list(self._forward_hooks.values()):
+            result = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
+            out = out if result is None else result
+        return out
+
+    def register_forward_hook(self, hook: Callable, *, prepend=False, with_kwargs=False,
+                              always_call=False) -> RemovableHandle:
+        """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
+        return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
+
+    def register_forward_pre_hook(self, hook: Callable, *, prepend=False,
+                                  with_kwargs=False) -> RemovableHandle:
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
+        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    # ---------------------------------------------------------------- walking the tree
+
+    def named_modules(self, memo=None, prefix: str = "", remove_duplicate: bool = True):
+        """(dotted name, module) of this module and all below it."""
+        memo = set() if memo is None else memo
+        if self in memo:
+            return
+        if remove_duplicate:
+            memo.add(self)
+        yield prefix, self
+        for name, child in self._modules.items():
+            if child is not None:
+                inner = f"{prefix}.{name}" if prefix else name
+                yield from child.named_modules(memo, inner, remove_duplicate)
+
+    def modules(self):
+        return (m for _, m in self.named_modules())
+
+    def named_children(self):
+        seen = set()
+        for name, child in self._modules.items():
+            if child is not None and child not in seen:
+                seen.add(child)
+                yield name, child
+
+    def children(self):
+        return (c for _, c in self.named_children())
+
+    def _named_members(self, store: str, prefix: str, recurse: bool, remove_duplicate: bool):
+        seen = set()
+        modules = self.named_modules(prefix=prefix, remove_duplicate=remove_duplicate) \
+            if recurse else [(prefix, self)]
+        for path, module in modules:
+            for name, value in getattr(module, store).items():
+                if value is None or id(value) in seen:
+                    continue
+                if remove_duplicate:
+                    seen.add(id(value))
+                yield (f"{path}.{name}" if path else name), value
+
+    def named_parameters(self, prefix: str = "", recurse: bool = True,
+                         remove_duplicate: bool = True):
+        return self._named_members("_parameters", prefix, recurse, remove_duplicate)
+
+    def parameters(self, recurse: bool = True):
+        return (p for _, p in self.named_parameters(recurse=recurse))
+
+    def named_buffers(self, prefix: str = "", recurse: bool = True,
+                      remove_duplicate: bool = True):
+        return self._named_members("_buffers", prefix, recurse, remove_duplicate)
+
+    def buffers(self, recurse: bool = True):
+        return (b for _, b in self.named_buffers(recurse=recurse))
+
+    def get_submodule(self, target: str) -> Module:
+        """The module at a dotted name."""
+        module = self
+        for name in target.split(".") if target else ():
+            if not hasattr(module, name):
+                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+            module = getattr(module, name)
+            if not isinstance(module, Module):
+                raise AttributeError(f"`{name}` is not an nn.Module")
+        return module
+
+    def get_parameter(self, target: str) -> Parameter:
+        path, _, name = target.rpartition(".")
+        return getattr(self.get_submodule(path), name)
+
+    get_buffer = get_parameter
+
+    # ---------------------------------------------------------------- modes and conversions
+
+    def train(self, mode: bool = True):
+        """Training mode: dropout drops, batch norm uses the batch."""
+        if not isinstance(mode, bool):
+            raise ValueError("training mode is expected to be boolean")
+        self.training = mode
+        for child in self.children():
+            child.train(mode)
+        return self
+
+    def eval(self):
+        return self.train(False)
+
+    def requires_grad_(self, requires_grad: bool = True):
+        for p in self.parameters():
+            p.requires_grad_(requires_grad)
+        return self
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forget the gradients of all parameters."""
+        for p in self.parameters():
+            if p.grad is not None:
+                if set_to_none:
+                    p.grad = None
+                else:
+                    p.grad.detach_().zero_()
+
+    def apply(self, fn: Callable):
+        """Call `fn` on every module, children first."""
+        for child in self.children():
+            child.apply(fn)
+        fn(self)
+        return self
+
+    def _apply(self, fn: Callable):
+        """Replace the value of every parameter and buffer."""
+        for module in self.modules():
+            for p in module._parameters.values():
+                if p is not None:
+                    with no_grad():
+                        p.data = fn(p.detach())
+                        if p.grad is not None:
+                            grad, p.grad = p.grad, None
+                            p.grad = fn(grad)
+            for name, b in module._buffers.items():
+                if b is not None:
+                    module._buffers[name] = fn(b)
+        return self
+
+    def to(self, *args, dtype=None, device=None, non_blocking=False, memory_format=None):
+        """Convert floating parameters and buffers to a dtype."""
+        for a in args:
+            dtype = a if isinstance(a, Dtype) else a.dtype if isinstance(a, Tensor) else dtype
+        if dtype is None:
+            return self
+        if not (dtype.is_floating_point or dtype.is_complex):
+            raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got "
+                            f"desired dtype={dtype}")
+        return self._apply(lambda t: t.to(dtype) if t.dtype.kind in "fc" else t)
+
+    def float(self):
+        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+
+    def double(self):
+        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+
+    def half(self):
+        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+
+    def bfloat16(self):
+        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
+
+    def cpu(self):
+        return self
+
+    def compile(self, *args, **kwargs) -> None:
+        """Stage `forward` from now on."""
+        from compat.torch.compiler import compile
+
+        object.__setattr__(self, "forward", compile(self.forward))
+
+    # ---------------------------------------------------------------- state
+
+    def _state(self):
+        """(name, tensor) of what state_dict holds of this module alone."""
+        yield from ((n, p) for n, p in self._parameters.items() if p is not None)
+        yield from ((n, b) for n, b in self._buffers.items()
+                    if b is not None and n not in self._non_persistent_buffers_set)
+
+    def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False):
+        """Names and values of all parameters and persistent buffers."""
+        if destination is None:
+            destination = OrderedDict()
+            destination._metadata = OrderedDict()
+        if hasattr(destination, "_metadata"):
+            destination._metadata[prefix[:-1]] = {"version": 1}
+        for name, tensor in self._state():
+            destination[prefix + name] = tensor if keep_vars else tensor.detach()
+        for name, child in self._modules.items():
+            if child is not None:
+                child.state_dict(destination=destination, prefix=f"{prefix}{name}.",
+                                 keep_vars=keep_vars)
+        return destination
+
+    def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False):
+        """Copy values in by name. Raises RuntimeError for other names (if strict) and shapes."""
+        missing, errors = [], []
+        own = {f"{path}.{name}" if path else name: tensor
+               for path, module in self.named_modules(remove_duplicate=False)
+               for name, tensor in module._state()}
+        for name, tensor in own.items():
+            if name not in state_dict:
+                missing.append(name)
+                continue
+            given = state_dict[name]
+            if tuple(given.shape) != tuple(tensor.shape):
+                errors.append(f"size mismatch for {name}: copying a param with shape {given.shape} "
+                              "from checkpoint, the shape in current model is "
+                              f"{tensor.shape}.")
+                continue
+            with no_grad():
+                tensor.data = given if assign else tensor.data
+                tensor.copy_(given)
+        unexpected = [name for name in state_dict if name not in own]
+        if strict:
+            for what, names in (("Missing", missing), ("Unexpected", unexpected)):
+                if names:
+                    listed = ", ".join(f'"{n}"' for n in names)
+                    errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")
+        if errors:
+            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
+                type(self).__name__, "\n\t".join(errors)))
+        return IncompatibleKeys(missing, unexpected)
+
+    def __getstate__(self):
+        return self.__dict__.copy()
+
+    def __setstate__(self, state) -> None:
+        self.__dict__.update(state)
+
+    # ---------------------------------------------------------------- text
+
+    def extra_repr(self) -> str:
+        return ""
+
+    def _get_name(self) -> str:
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        extra = self.extra_repr()
+        lines = extra.split("\n") if extra else []
+        children = [f"({name}): {indented(repr(child))}" for name, child in self._modules.items()]
+        if len(lines) == 1 and not children:
+            return f"{self._get_name()}({lines[0]})"
+        body = lines + children
+        if not body:
+            return f"{self._get_name()}()"
+        return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+def kind_of(value) -> str:
+    return f"torch.{value.type_name()}" if isinstance(value, Tensor) else type(value).__name__
+
+
+def indented(text: str) -> str:
+    first, *rest = text.split("\n")
+    return "\n".join([first, *("  " + line for line in rest)])
+
+
+def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
+    handle = RemovableHandle(hooks, hook)
+    if prepend:
+        hooks.move_to_end(handle.key, last=False)
+    return handle
+
+
+def clones(module: Module, count: int) -> list[Module]:
+    return [copy.deepcopy(module) for _ in range(count)]
+
+
+_ = itertools

@@ -1,0 +1,3 @@
+"""`torch.nn.parameter`."""
+
+from compat.torch.tensor import Buffer, Parameter

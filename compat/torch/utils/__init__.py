@@ -1,0 +1,3 @@
+"""`torch.utils`."""
+
+from compat.torch.utils import data

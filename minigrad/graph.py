@@ -1,0 +1,159 @@
+"""The graph behind a Tensor: a node an operation, an edge a wanted input, a leaf at every end."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from minigrad.core import Tensor, Tracer, aval_of, get_mode, make_box, make_spec
+from minigrad.hooks import Hooks, RemovableHandle
+from minigrad.stamps import next_seq, stamps
+
+# ------------------------------------------------------------------ nodes
+
+
+class Node:
+    """One recorded operation. `edges` is a node, or a tuple of nodes, one a wanted input."""
+
+    __slots__ = ("entry", "saved", "edges", "seq", "__weakref__", "__dict__")
+    entry: Any
+    saved: tuple | None
+    edges: Any
+    seq: int
+    hooks = None  # a node that has some holds them in its __dict__
+    grad = None  # so does one that retains its gradient
+    inputs: tuple = ()  # what double backward recomputes from, where intermediates were saved
+
+    def name(self) -> str:
+        return self.entry.node_name
+
+    @property
+    def parents(self) -> tuple:
+        return self.edges if type(self.edges) is tuple else (self.edges,)
+
+    @property
+    def next_functions(self) -> tuple:
+        """(node, output number) of each input, as PyTorch shows it."""
+        edges = iter(self.parents)
+        return tuple(producer(next(edges)) if i in self.entry.wanted else (None, 0)
+                     for i in range(len(self.entry.in_specs)))
+
+    def maker(self, kind: str, i: int) -> tuple | None:
+        """(node, output number) that made a saved value; None for a leaf or a constant."""
+        if kind == "out":
+            return self, i
+        if i not in self.entry.wanted:
+            return None
+        found = producer(self.parents[self.entry.wanted.index(i)])
+        return None if type(found[0]) is AccumulateGrad else found
+
+    def register_hook(self, hook) -> RemovableHandle:
+        """Call `hook(grad_inputs, grad_outputs)` after the backward of this node."""
+        return RemovableHandle(Hooks.of(self).post, hook)
+
+    def register_prehook(self, hook) -> RemovableHandle:
+        """Call `hook(grad_outputs)` before the backward of this node."""
+        return RemovableHandle(Hooks.of(self).pre, hook)
+
+    def __repr__(self) -> str:
+        return f"<{self.name()} object at {id(self):#x}>"
+
+
+class AccumulateGrad(Node):
+    """Where the gradient of a leaf arrives. It holds the gradient, so that nothing points back
+    at the Tensor and no cycle keeps a graph alive."""
+
+    __slots__ = ("grad", "leaf", "cls")
+    edges = next_functions = ()
+    after: dict = {}  # hooks that run when the gradient was accumulated; they take the node
+
+    def __init__(self, spec, cls: type):
+        self.grad, self.leaf, self.cls = None, spec, cls
+        self.entry, self.saved, self.seq = LEAF, None, next_seq()
+
+
+class Pick(Node):
+    """Output `index` of a node with several results."""
+
+    __slots__ = ()
+
+
+class LeafEntry:
+    node_name, backward, wanted, in_specs = "AccumulateGrad", None, (), ()
+
+
+class PickEntry:
+    backward, wanted, in_specs = None, (0,), (None,)
+
+    def __init__(self, index: int, node_name: str):
+        self.index, self.node_name = index, node_name
+
+
+class FreedEntry:
+    """Replaces the entry of a node whose saved arrays are gone."""
+
+    backward = None
+
+    def __init__(self, entry):
+        self.node_name, self.wanted, self.in_specs = entry.node_name, entry.wanted, entry.in_specs
+        self.cls = entry.cls
+
+
+LEAF = LeafEntry()
+
+
+def leaf(tensor: Tensor) -> None:
+    """Make `tensor` a leaf that wants a gradient."""
+    spec = tensor.spec
+    tensor.spec = make_spec(spec.aval, True, spec.concrete)
+    if tensor.node is None:
+        tensor.node = AccumulateGrad(spec, type(tensor).result_class())
+
+
+def current(tensor: Tensor) -> Tensor:
+    """The box that means `tensor` at the current level: a cell's inner leaf while staging."""
+    return get_mode().trace.lift(tensor)
+
+
+def pick(node: Node, index: int) -> Pick:
+    p = Pick()
+    p.entry, p.saved, p.edges, p.seq = PickEntry(index, node.entry.node_name), None, node, next_seq()
+    return p
+
+
+def producer(node: Node) -> tuple:
+    """(node, output number) as PyTorch counts them."""
+    return (node.edges, node.entry.index) if type(node) is Pick else (node, 0)
+
+
+def node_class(node: Node) -> type:
+    """The face whose Tensors flow through a node."""
+    return node.cls if type(node) is AccumulateGrad else producer(node)[0].entry.cls
+
+
+# ------------------------------------------------------------------ what a node saved
+
+
+def unpack(node: Node) -> tuple:
+    """What a node saved, as Tensors on their places in the graph."""
+    entry = node.entry
+    places, values = entry.saved, node.saved or ()
+    if entry.recompute:
+        places, values = [("in", i) for i in range(len(entry.in_specs))], node.inputs
+        if stamps.writes:
+            stamps.check(node, values, places)
+    return tuple(rebuild(node, kind, i, v) for (kind, i), v in zip(places, values, strict=True))
+
+
+def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
+    """One saved value: an input, an output or neither."""
+    if isinstance(value, Tensor) or value is None:
+        return value
+    entry, maker = node.entry, None
+    if kind == "in" and i in entry.wanted:
+        maker = node.parents[entry.wanted.index(i)]
+    elif kind == "out" and entry.out_specs[i].requires_grad:
+        maker = node if len(entry.out_specs) == 1 else pick(node, i)
+    aval = entry.in_specs[i].aval if kind == "in" else \
+        entry.out_avals[i] if kind == "out" else aval_of(value)
+    return make_box(entry.cls, value,
+                    make_spec(aval, maker is not None, not isinstance(value, Tracer)), maker)
