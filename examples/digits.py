@@ -142,10 +142,11 @@ def accuracy(scores, digits: Digits) -> float:
 
 
 class Run:
-    """One training: its name, the loss of every step, the seconds, the accuracy on the test set."""
+    """One training: its name and what runs it, the loss of every step, the seconds, and the
+    accuracy on the test set."""
 
-    def __init__(self, name: str, epochs: int):
-        self.name, self.epochs = name, epochs
+    def __init__(self, name: str, engine: str, epochs: int):
+        self.name, self.engine, self.epochs = name, engine, epochs
         self.losses: list[float] = []
         self.accuracy = self.first = self.seconds = 0.0
 
@@ -191,7 +192,7 @@ def difference(a: Run, b: Run) -> np.ndarray:
 
 COLOURS = {"tape": "#4c78a8", "tape under jit": "#2f8f46", "jit(value_and_grad)": "#d9534f"}
 LOOKS = {
-    "tape": dict(linewidth=7, alpha=0.35, solid_capstyle="round"),
+    "tape": dict(linewidth=6, alpha=0.35, solid_capstyle="round"),
     "torch": dict(marker="o", markersize=6, markerfacecolor="none", linestyle="none", color="#222"),
     "jax": dict(marker="x", markersize=5, linestyle="none", color="#222"),
 }
@@ -200,7 +201,7 @@ LOOKS = {
 def plot(runs: dict[str, Run], pairs: list[tuple[str, str]], path: Path) -> None:
     """The mean loss of each epoch, and below how far the runs of each pair differ."""
     matplotlib.use("Agg")
-    from matplotlib import pyplot
+    from matplotlib import pyplot, ticker
 
     pyplot.rcParams.update({"axes.spines.top": False, "axes.spines.right": False,
                             "axes.edgecolor": "#888", "legend.frameon": False, "font.size": 10})
@@ -213,16 +214,20 @@ def plot(runs: dict[str, Run], pairs: list[tuple[str, str]], path: Path) -> None
         curves.semilogy(np.arange(1, run.epochs + 1), losses, label=label, **look)
     for a, b in pairs:
         largest = runs[a].by_epoch(difference(runs[a], runs[b])).max(axis=1)
+        look = dict(LOOKS.get(a, {}), color=COLOURS[a], linestyle=":" if b in COLOURS else "-")
+        exact = "" if largest.any() else ": same bits"
         differences.semilogy(np.arange(1, len(largest) + 1), np.maximum(largest, SMALLEST),
-                             ":" if b in COLOURS else "-", color=COLOURS[a], label=f"{a} = {b}")
+                             label=f"{a} = {b}{exact}", **look)
     differences.axhline(TOLERANCE, color="#888", linewidth=1, linestyle="--")
     differences.text(1, TOLERANCE * 1.5, f"tolerance {TOLERANCE:g}", color="#666")
     differences.set(xlabel="epoch", ylabel="largest difference", ylim=(SMALLEST / 2, 2e-3))
     curves.set_ylabel("loss (mean of each epoch)")
     curves.set_title("Handwritten digits: the same small network, three ways", loc="left", pad=12)
+    curves.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     curves.grid(axis="y", color="#eee")
     curves.legend()
-    differences.legend(ncols=4, fontsize="small", loc="center", bbox_to_anchor=(0.5, 0.7))
+    figure.legend(*differences.get_legend_handles_labels(), ncols=4, fontsize="small",
+                  loc="outside lower center")
     figure.savefig(path, dpi=150)
     pyplot.close(figure)
 
@@ -242,11 +247,11 @@ def draw_tape(torch, digits: Digits, path: Path) -> None:
 
 
 def print_table(runs: dict[str, Run]) -> None:
-    print(f"\n{'run':{WIDTH}} {'final loss':>11} {'test accuracy':>14} {'seconds':>8} "
-          f"{'first step ms':>14} {'other steps ms':>15}")
+    print(f"\n{'run':{WIDTH}}  {'engine':14} {'final loss':>10} {'test accuracy':>14} "
+          f"{'seconds':>8} {'first step':>11} {'other steps':>12}")
     for run in runs.values():
-        print(f"{run.name:{WIDTH}} {run.final:11.5f} {run.accuracy:14.1%} {run.seconds:8.2f} "
-              f"{run.first * 1e3:14.1f} {run.step_seconds * 1e3:15.3f}")
+        print(f"{run.name:{WIDTH}}  {run.engine:14} {run.final:10.5f} {run.accuracy:14.1%} "
+              f"{run.seconds:8.2f} {run.first * 1e3:8.1f} ms {run.step_seconds * 1e3:9.3f} ms")
 
 
 def check(runs: dict[str, Run], pairs: list[tuple[str, str]], wanted: float) -> bool:
@@ -257,7 +262,8 @@ def check(runs: dict[str, Run], pairs: list[tuple[str, str]], wanted: float) -> 
         largest = difference(runs[a], runs[b]).max()
         good &= bool(largest < TOLERANCE)
         verdict = "curves coincide" if largest < TOLERANCE else "CURVES DIFFER"
-        print(f"{a} = {b}: {verdict} (max relative difference {largest:.1e})")
+        shown = f"{largest:.1e}" if largest else "0"
+        print(f"{a} = {b}: {verdict} (max relative difference {shown})")
     lowest = min(run.accuracy for run in runs.values())
     verdict = "above" if lowest > wanted else "NOT above"
     print(f"test accuracy of every run is {verdict} {wanted:.0%} (lowest {lowest:.1%})")
@@ -285,10 +291,11 @@ def main() -> int:
 
     runs: dict[str, Run] = {}
 
-    def train(name: str, program: Callable, *rest) -> None:
-        module, *more = rest
-        runs[name] = Run(name, options.epochs)
-        program(module, digits, runs[name], *more)
+    def train(name: str, program: Callable, module, *wrap) -> None:
+        ours = module.__name__.startswith("compat.")
+        engine = "minigrad" if ours else f"{name} {module.__version__.partition('+')[0]}"
+        runs[name] = Run(name, engine, options.epochs)
+        program(module, digits, runs[name], *wrap)
 
     train("tape", train_torch, compat.torch)
     train("tape under jit", train_torch, compat.torch, compat.torch.compile)

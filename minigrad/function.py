@@ -13,16 +13,14 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import core
+from minigrad import core, views
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
 from minigrad.forward import is_differentiable
-from minigrad.graph import Node, current, node_class, pick, unpack
+from minigrad.graph import Node, current, pick, unpack
 from minigrad.modes import grad_mode
 from minigrad.ops.calls import custom_vjp
 from minigrad.stamps import next_seq
 from minigrad.tape import SECOND_TIME
-from minigrad.tree import tree_map
-from minigrad.views import write
 
 
 class Context:
@@ -127,8 +125,9 @@ class FunctionEntry:
 
     recompute = False
 
-    def __init__(self, function: type, context: Context, args: tuple, outs: list, cls: type):
-        self.function, self.context, self.cls = function, context, cls
+    def __init__(self, function: type, context: Context, args: tuple, outs: list):
+        self.function, self.context = function, context
+        self.cls = core.class_of([*outs, *args])
         self.materialize = context._materialize
         self.node_name = f"{function.__name__}Backward"
         self.wanted = tuple(i for i, wants in enumerate(context.needs_input_grad) if wants)
@@ -141,7 +140,7 @@ class FunctionEntry:
 
     @staticmethod
     def place(tensor, args: tuple, outs: list) -> tuple[str, int]:
-        for kind, candidates in (("in", args), ("out", outs)):
+        for kind, candidates in (("out", outs), ("in", args)):
             for i, candidate in enumerate(candidates):
                 if tensor is candidate and tensor is not None:
                     return kind, i
@@ -189,33 +188,29 @@ class FunctionEntry:
 
 
 def record(function: type, context: Context, args: tuple, out):
-    """Leave the node behind the outputs."""
+    """Leave the node behind the outputs. An input that was written in place becomes an output."""
     everything, give_back = as_outputs(out)
     outs = [o for o in everything if isinstance(o, Tensor)]
-    cls = core.class_of([*outs, *args])
     node = Node()
-    node.entry = entry = FunctionEntry(function, context, args, outs, cls)
+    node.entry = entry = FunctionEntry(function, context, args, outs)
     edges = tuple(args[i].node for i in entry.wanted)
     node.edges = edges if len(edges) != 1 else edges[0]
-    made = iter([connected(o, context, args, cls) for o in outs])
-    everything = [next(made) if isinstance(o, Tensor) else o for o in everything]
     node.saved = tuple(core.unbox_value(t) for t in context._to_save) or None
     node.seq = next_seq()
-    for j, (target, spec) in enumerate(zip((o for o in everything if isinstance(o, Tensor)),
-                                           entry.out_specs)):
+    made = []
+    for j, (o, spec) in enumerate(zip(outs, entry.out_specs)):
+        new = make_box(entry.cls, o.value, spec)
         if spec.requires_grad:
-            target.spec = spec
-            target.node = node if len(outs) == 1 else pick(node, j)
+            new.node = node if len(outs) == 1 else pick(node, j)
+        if any(o is d for d in context._dirty):
+            views.check_leaf(o, views.root_of(o))
+            views.rebase(o, views.root_of(o), new, views.move_graph)
+            new = o
+        made.append(new)
     context._saved = saved_by(weakref.ref(node), bool(context._to_save))
     context._to_save = context._dirty = context._without_grad = ()
-    return give_back(everything)
-
-
-def connected(out: Tensor, context: Context, args: tuple, cls: type) -> Tensor:
-    """The Tensor that becomes an output: a dirty input itself; a box of its own otherwise."""
-    if any(out is d for d in context._dirty):
-        return write(out, out.detach()) if False else out
-    return make_box(cls, out.value, make_spec(out.spec.aval))
+    found = iter(made)
+    return give_back([next(found) if isinstance(o, Tensor) else o for o in everything])
 
 
 def saved_by(node: weakref.ref, anything: bool) -> Callable[[], tuple]:
@@ -245,22 +240,28 @@ def once_differentiable(backward: Callable) -> Callable:
     return wrapped
 
 
+class ErrorEntry:
+    """Stands where the graph was left."""
+
+    node_name, wanted, in_specs, out_specs, saved = "DelayedErrorBackward", (), (), (None,), ()
+    recompute = False
+
+    def __init__(self, cls: type):
+        self.cls = cls
+
+    def backward(self, gradient, saved):
+        raise RuntimeError("trying to differentiate twice a function that was marked with "
+                           "@once_differentiable")
+
+    lifted = backward
+
+
 def forbidden(tensor: Tensor) -> Tensor:
     """A Tensor that must not be differentiated."""
-    class ErrorEntry:
-        node_name, wanted, in_specs, out_specs, saved = "DelayedErrorBackward", (), (), (None,), ()
-        recompute, cls = False, type(tensor).result_class()
-
-        @staticmethod
-        def lifted(gradient, saved):
-            raise RuntimeError("trying to differentiate twice a function that was marked with "
-                               "@once_differentiable")
-
-        backward = lifted
-
     node = Node()
-    node.entry, node.saved, node.edges, node.seq = ErrorEntry, None, (), next_seq()
-    return make_box(ErrorEntry.cls, tensor.value,
+    node.entry = ErrorEntry(type(tensor).result_class())
+    node.saved, node.edges, node.seq = None, (), next_seq()
+    return make_box(node.entry.cls, tensor.value,
                     make_spec(tensor.spec.aval, True, tensor.spec.concrete), node)
 
 
@@ -308,9 +309,7 @@ def apply_traced(function: type, args: tuple):
     rule.defvjp(fwd, bwd)
     outs = rule(*[args[i] for i in positions])
     for k, j in last["dirty"]:
-        outs[k] = write(args[positions[j]], outs[k])
+        outs[k] = views.write(args[positions[j]], outs[k])
     found = iter(outs)
     return last["give_back"]([next(found) if p is None else p for p in last["plain"]])
 
-
-_ = node_class, tree_map

@@ -41,7 +41,7 @@ class Node:
         """(node, output number) that made a saved value; None for a leaf or a constant."""
         if kind == "out":
             return self, i
-        if i not in self.entry.wanted:
+        if kind != "in" or i not in self.entry.wanted:
             return None
         found = producer(self.parents[self.entry.wanted.index(i)])
         return None if type(found[0]) is AccumulateGrad else found

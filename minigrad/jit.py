@@ -21,7 +21,7 @@ import numpy as np
 
 from minigrad import debug, errors, tape
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Mode, Tensor, Tracer, aval_of, box, config, get_mode, level, make_box,
+    EVAL, NO_GRAD, Mode, Tensor, Tracer, aval_of, box, config, get_mode, level, make_box,
     make_spec, owns, using,
 )
 from minigrad.ops.bodies import close_over
@@ -64,14 +64,14 @@ class Cell:
 
     def changes(self) -> list[tuple[Callable, Any]]:
         """(how to commit, the new value inside) for the value and for the gradient."""
-        found: list[tuple[Callable, Any]] = []
+        found: list[tuple[functools.partial, Any]] = []
         if self.inner.value is not self.read:
-            found.append((functools.partial(write_value, self.outer), self.inner))
+            found.append((functools.partial(write_value, self.outer), self.inner.value))
         grad = getattr(self.inner.node, "grad", None)
         if grad is None and self.has_grad:
             found.append((functools.partial(write_grad, self.outer), None))
         elif grad is not None and grad.value is not self.grad_read:
-            found.append((functools.partial(write_grad, self.outer), grad))
+            found.append((functools.partial(write_grad, self.outer), grad.value))
         return found
 
     def forget(self) -> None:
@@ -100,10 +100,14 @@ class StateCell:
     def changes(self) -> list:
         if self.inner.value is self.read:
             return []
-        return [(lambda value: self.put(value.value), self.inner)]
+        return [(functools.partial(write_state, self.put), self.inner.value)]
 
     def forget(self) -> None:
         self.inner = None
+
+
+def write_state(put: Callable, new: Tensor) -> None:
+    put(new.value)
 
 
 def write_value(outer: Tensor, new: Tensor) -> None:
@@ -174,11 +178,11 @@ class Staged:
     """One program of a jitted function, with the cells it reads and the changes it commits."""
 
     def __init__(self, jaxpr: Jaxpr, captured, cells, out_tree, out_count, commits, survivors,
-                 out_grads, detached, statics):
+                 out_grads, detached, classes):
         self.jaxpr, self.captured, self.cells = jaxpr, captured, cells
         self.out_tree, self.out_count, self.commits = out_tree, out_count, commits
         self.survivors, self.out_grads, self.detached = survivors, out_grads, detached
-        self.statics = statics
+        self.classes = classes
 
     def fits(self) -> bool:
         return self.survivors is None and all(c.fits() for c in self.cells)
@@ -188,7 +192,7 @@ class Staged:
         for cell in self.cells:
             operands += cell.operands()
         mode = get_mode()
-        with using(Mode_without_grad(mode) if self.detached else mode):
+        with using(without_grad(mode) if self.detached else mode):
             outs = jit_p(*operands, jaxpr=self.jaxpr, name=name)
         values, written = outs[:self.out_count], outs[self.out_count:]
         found = iter(written)
@@ -200,12 +204,10 @@ class Staged:
             self.survivors = ()  # born once; a later call finds them as cells
         leaves = [v if grad or not v.spec.requires_grad else tape_detach(v)
                   for v, grad in zip(values, self.out_grads)]
-        return tree_unflatten(self.out_tree, [as_class(v, c) for v, c in zip(leaves, self.statics)])
+        return tree_unflatten(self.out_tree, [as_class(v, c) for v, c in zip(leaves, self.classes)])
 
 
-def Mode_without_grad(mode: Mode) -> Mode:
-    from minigrad.core import NO_GRAD
-
+def without_grad(mode: Mode) -> Mode:
     return NO_GRAD if mode.trace is EVAL else Mode(mode.trace, grad=False)
 
 
@@ -225,10 +227,6 @@ def settle(handle: Tensor | None, new: Tensor) -> None:
         handle.value, handle.spec, handle.node = new.value, make_spec(new.spec.aval), None
         if wants:
             tape.leaf(handle)
-
-
-def same_storage(tensor: Tensor):
-    return id(tensor)
 
 
 class Jitted:
@@ -310,7 +308,8 @@ class Jitted:
             inner = [a.inner if isinstance(a, Cell) else a for a in arguments]
             out = call(inner)
             out_leaves, out_tree = tree_flatten(out)
-            outs = [out_of(trace, x, self.cls) for x in out_leaves]
+            outs = [trace.lift(x) if isinstance(x, Tensor) else box(x, self.cls)
+                    for x in out_leaves]
             del out, out_leaves, inner
             return self.close(trace, arguments, outs, out_tree)
 
@@ -322,47 +321,50 @@ class Jitted:
         return make_box(type(x), trace.new_input(x.spec.aval), make_spec(x.spec.aval, False, False))
 
     def close(self, trace, arguments, outs, out_tree) -> Staged:
-        """Settle what the program returns: results, changes of cells, survivors."""
+        """Settle what the program returns: results, changes of cells, survivors.
+
+        Only values are kept here. A box of this level that is still alive once our own references
+        are gone is held by the user, be it a result, a new gradient or something else.
+        """
         arg_cells = [a for a in arguments if isinstance(a, Cell)]
-        cells = list(trace.cells.values()) if isinstance(trace, CellTrace) else []
+        cells = list(getattr(trace, "cells", {}).values())
         changes = [change for c in arg_cells + cells for change in c.changes()]
-        new_values = [value for _, value in changes if value is not None]
-        survivors = self.find_survivors(trace, arg_cells + cells, outs + new_values)
-        out_grads = [isinstance(o, Tensor) and o.spec.requires_grad for o in outs]
+        written = [value for _, value in changes if value is not None]
+        results = [o.value if owns(trace, o) else o for o in outs]
+        out_grads = [o.spec.requires_grad for o in outs]
         classes = [type(o).result_class() for o in outs]
-        born = [s() for s in survivors]
-        program = trace.program(outs + new_values + born)
-        # the order of inputs is (arguments, cells) as the inner boxes were made; sort it out
         arg_vars = [v for a in arguments for v in input_vars(a)]
         cell_vars = [v for c in cells for v in input_vars(c)]
         keep_args = [a.read.var if isinstance(a, Cell) else a.value.var for a in arguments]
+        grad_cells = [GradOf(c) for c in arg_cells if c.grad_read is not None]
+        outs.clear()
+        for c in arg_cells + cells:
+            c.forget()
+        survivors = find_survivors(trace)
+        program = trace.program(results + written + [s().value for s in survivors])
+        # inputs were made in the order in which they were met: arguments come first, then cells
         extra = [v for v in arg_vars if v not in keep_args]
-        arg_grad_cells = [GradOf(c) for c in arg_cells if c.grad_read is not None]
         program = program.replace(invars=keep_args + extra + cell_vars)
         traced = [i for i, c in enumerate(program.consts)
                   if isinstance(c, Tensor) and not c.spec.concrete]
         program, captured = lift_traced(program, traced)
         commits = [(commit, value is not None) for commit, value in changes]
-        staged = Staged(program, captured, arg_grad_cells + cells, out_tree, len(outs), commits,
-                        survivors or None, out_grads, bool(changes), classes)
-        staged.survivors = tuple(survivors) if survivors else None
-        for c in arg_cells + cells:
-            c.forget()
-        return staged
+        ran_backward = any(commit.func is write_grad for commit, _ in changes)
+        return Staged(program, captured, grad_cells + cells, out_tree, len(results), commits,
+                      survivors or None, out_grads, ran_backward or not any(out_grads), classes)
 
-    def find_survivors(self, trace, cells, held) -> list[weakref.ref]:
-        if not isinstance(trace, CellTrace):
-            return []
-        known = {id(t) for t in held}
-        known |= {id(c.inner) for c in cells} | {id(r[0]) for r in trace.replays.values()}
-        known |= {id(g) for c in cells if (g := getattr(c.inner.node, "grad", None)) is not None}
 
-        def alive():
-            return [b for b in trace.births if (t := b()) is not None and id(t) not in known]
+def find_survivors(trace: StageTrace) -> list[weakref.ref]:
+    if not isinstance(trace, CellTrace):
+        return []
+    trace.cells, trace.replays = {}, {}
 
-        if alive():
-            gc.collect()  # a cycle in the user's objects must not pass for a survivor
-        return alive()
+    def alive():
+        return [b for b in trace.births if b() is not None]
+
+    if alive():
+        gc.collect()  # a cycle among the user's objects must not pass for a survivor
+    return alive()
 
 
 class GradOf:
@@ -383,12 +385,6 @@ def input_vars(argument) -> list:
         return [argument.value.var]
     reads = [argument.read] + ([argument.grad_read] if getattr(argument, "grad_read", None) else [])
     return [r.var for r in reads]
-
-
-def out_of(trace: StageTrace, x, cls: type) -> Tensor:
-    if isinstance(x, Tensor):
-        return trace.lift(x)
-    return box(x, cls)
 
 
 def lift_traced(program: Jaxpr, positions: Sequence[int]) -> tuple[Jaxpr, list]:
@@ -441,5 +437,3 @@ def make_jaxpr(fn: Callable, static_argnums=(), cls: type = Tensor) -> Callable:
 
     return traced
 
-
-_ = PYTHON_SCALARS, same_storage

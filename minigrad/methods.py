@@ -45,7 +45,7 @@ def requires_grad_(tensor: Tensor, requires_grad: bool = True) -> Tensor:
     target = current(tensor)
     spec = target.spec
     if requires_grad and getattr(spec.dtype, "kind", "V") not in "fcV":
-        raise RuntimeError("only Tensors of floating point and complex dtype can require gradients")
+        raise RuntimeError("only Tensors of floating point dtype can require gradients")
     if requires_grad and spec.concrete == "inference" and not get_mode().inference:
         raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is "
                            "not allowed.")
@@ -88,7 +88,10 @@ def set_grad(tensor: Tensor, new: Tensor | None) -> None:
     if new is not None and new is target:
         raise RuntimeError("can't assign Variable as its own grad")
     if new is not None and new.spec.shape != target.spec.shape:
-        raise RuntimeError("assigned grad has data of a different size")
+        raise RuntimeError(
+            f"attempting to assign a gradient of size '{list(new.spec.shape)}' to a tensor of size "
+            f"'{list(target.spec.shape)}'. Please ensure that the gradient and the tensor are the "
+            "same size")
     if new is not None and new.spec.dtype != target.spec.dtype:
         raise RuntimeError("assigned grad has data of a different type")
     if target.node is None and new is not None:

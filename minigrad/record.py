@@ -109,8 +109,11 @@ def check_inference(mode: Mode, entry) -> None:
         entry.out_specs = [make_spec(s.aval, False, "inference") for s in entry.out_specs]
     if entry.backward is not None and any(
             kind == "in" and entry.in_specs[i].concrete == "inference" for kind, i in entry.saved):
-        raise RuntimeError("Inference tensors cannot be saved for backward. To work around you can "
-                           "make a clone to get a normal tensor and use it in autograd.")
+        raise RuntimeError(
+            "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
+            "inference mode in computation tracked by autograd. To work around this, you can make "
+            "a clone to get a normal tensor and use it in autograd, or use `torch.no_grad()` "
+            "instead of `torch.inference_mode()`.")
 
 
 def apply_recorded(mode: Mode, primitive: Primitive, operands: list, params: dict):

@@ -218,11 +218,13 @@ def constant_in(value, world: dict):
 def owned_results(program: Jaxpr, results: list[str], names: dict[Var, str]) -> list[str]:
     """Result expressions that share no memory with inputs or constants."""
     made = {v: e for e in program.eqns for v in e.outvars}
-    owned = []
+    owned, seen = [], set()
     for text, atom in zip(results, program.outvars):
+        again = atom in seen
+        seen.add(atom)
         while type(atom) is Var and atom in made and made[atom].primitive.view:
             atom = made[atom].invars[0]
-        if type(atom) is Literal:
+        if again or type(atom) is Literal:
             text = f"array({text})"
         elif atom not in made:
             text = f"own({text}, {names[atom]})"

@@ -330,17 +330,17 @@ def backward(tensors, gradient=None, retain_graph: bool | None = None,
         targets = [wanted_node(t) for t in listed(inputs)]
         if not targets:
             raise RuntimeError("`inputs` argument to `backward()` cannot be empty.")
+        for node in targets:
+            if type(node) is not AccumulateGrad:
+                Hooks.of(node).retain = True
     with backward_mode(create_graph):
         roots = roots_of([current(t) for t in listed(tensors)], gradient, create_graph)
         arrived = run_backward(roots, create_graph if retain_graph is None else retain_graph,
                                create_graph, targets)
         for node, g in arrived.items():
-            if type(g) is np.ndarray:
-                g = g.copy()
             if type(node) is AccumulateGrad:
+                g = g.copy() if type(g) is np.ndarray else g
                 accumulate_leaf(node, g, get_mode().trace is EVAL and not create_graph)
-            else:
-                accumulate_tensor(node, box(g, node_class(node)))
 
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None,

@@ -99,7 +99,7 @@ def matmul(x, y):
 
 
 @mg.op(cls=Tensor)
-def split(x, size):
+def split(x, *, size):
     """Several results of one operation."""
     return table["split"](x, sizes=(size, x.spec.shape[0] - size), axis=0)
 
@@ -108,7 +108,7 @@ def split(x, size):
 
 
 @mg.op(cls=Tensor, view=True)
-def reshape(x, shape):
+def reshape(x, *, shape):
     return table["reshape"](x, new_sizes=shape)
 
 
@@ -118,7 +118,7 @@ def transpose(x):
 
 
 @mg.op(cls=Tensor, view=True)
-def narrow(x, starts, stops, keep):
+def narrow(x, *, starts, stops, keep):
     """A block of `x`; dimensions that are not kept have size one."""
     out = table["slice"](x, start_indices=starts, limit_indices=stops, strides=None)
     return table["reshape"](out, new_sizes=tuple(out.spec.shape[i] for i in keep))
@@ -135,7 +135,7 @@ def getitem(x, key):
         starts.append(start)
         stops.append(stop)
         keep += [i] if isinstance(k, slice) else []
-    return narrow(x, tuple(starts), tuple(stops), tuple(keep))
+    return narrow(x, starts=tuple(starts), stops=tuple(stops), keep=tuple(keep))
 
 
 def write(x, new):
@@ -155,10 +155,10 @@ def inplace(function):
 
 
 METHODS = dict(
-    __neg__=neg, exp=exp, sin=sin, tanh=tanh, sum=total, __matmul__=matmul, reshape=reshape,
+    __neg__=neg, exp=exp, sin=sin, tanh=tanh, sum=total, __matmul__=matmul, reshape=lambda x, shape: reshape(x, shape=shape),
     t=transpose, __getitem__=getitem, __setitem__=lambda x, key, new: write(x[key], new),
     copy_=write, add_=inplace(add), sub_=inplace(sub), mul_=inplace(mul), div_=inplace(div),
     exp_=inplace(exp), sin_=inplace(sin), __iadd__=inplace(add), __imul__=inplace(mul),
-    __isub__=inplace(sub), view=lambda x, *shape: reshape(x, shape))
+    __isub__=inplace(sub), view=lambda x, *shape: reshape(x, shape=shape))
 for name, method in METHODS.items():
     setattr(Tensor, name, method)

@@ -32,7 +32,8 @@ def run(out, *arguments, hidden=()):
 
 def table(stdout):
     """run -> (final loss, test accuracy in percent)"""
-    rows = re.findall(r"^(\S.*?) {2,}([\d.]+) +([\d.]+)% +[\d.]+ +[\d.]+ +[\d.]+$", stdout, re.M)
+    rows = re.findall(r"^(\S.*?) {2,}(?:minigrad|torch|jax) .*? ([\d.]+) +([\d.]+)% .* ms$",
+                      stdout, re.M)
     return {name: (float(loss), float(accuracy)) for name, loss, accuracy in rows}
 
 

@@ -53,6 +53,8 @@ def reorder_inputs(jaxpr: Jaxpr, order: Sequence[int]) -> Jaxpr:
 
 def close_over(jaxpr: Jaxpr) -> tuple[Jaxpr, list]:
     """Captured values become leading operands, so that every level below sees them."""
+    if not jaxpr.consts:
+        return jaxpr, []  # the same object, so that programs called twice are printed once
     return jaxpr.replace(constvars=[], consts=[], invars=jaxpr.constvars + jaxpr.invars), \
         jaxpr.consts
 
