@@ -153,13 +153,12 @@ class Run:
     def watch(self, digits: Digits) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """The minibatches, under a progress bar (none without a terminal) and a clock."""
         self.start = time.perf_counter()
-        batches = digits.batches(self.epochs)
-        with tqdm(batches, self.name.rjust(WIDTH), digits.steps(self.epochs), leave=False,
+        with tqdm(desc=self.name.rjust(WIDTH), total=digits.steps(self.epochs), leave=False,
                   disable=None, unit="step") as bar:
-            for number, batch in enumerate(bar):
+            for batch in digits.batches(self.epochs):
                 yield batch
-                if number % 20 == 0:
-                    bar.set_postfix(loss=f"{self.losses[-1]:.4f}")
+                bar.set_postfix(loss=f"{self.losses[-1]:.4f}", refresh=False)
+                bar.update()
 
     def record(self, loss) -> None:
         """The loss as a number: reading it waits for the step, whoever computes it."""

@@ -14,6 +14,7 @@ import numpy as np
 
 from minigrad.core import I32, Aval, Tensor, Tracer, box, scalar_dtype, table
 from minigrad.ops.bodies import close_over
+from minigrad.ops.families import dtype_kind
 from minigrad.ops.control import cond_p, join_captured, scan_p, while_p
 from minigrad.program import Jaxpr, stage
 from minigrad.tree import tree_flatten, tree_unflatten
@@ -57,12 +58,17 @@ def strengthen(body: Callable[[list[Aval]], Jaxpr], carry: list[Tensor], n: int)
     avals = [x.aval for x in carry]
     for _ in range(3):
         outs = body(avals).out_avals[:n]
-        changed = [o if a.weak_type and o.shape == a.shape and o is not a else a
+        changed = [o if a.weak_type and o.shape == a.shape and o is not a and is_wider(o, a) else a
                    for a, o in zip(avals, outs)]
         if changed == avals:
             break
         avals = changed
     return [x if x.aval is a else convert(x, a) for x, a in zip(carry, avals)]
+
+
+def is_wider(new: Aval, old: Aval) -> bool:
+    """Can a weakly typed value become `new`? A float does not become an integer."""
+    return "biufc".index(dtype_kind(new.dtype)) >= "biufc".index(dtype_kind(old.dtype))
 
 
 def convert(x: Tensor, aval: Aval) -> Tensor:

@@ -14,7 +14,7 @@ from minigrad import tape, views
 from minigrad.core import Tensor, box, get_mode, make_spec, table
 from minigrad.graph import AccumulateGrad, current, leaf, producer
 from minigrad.hooks import Hooks, RemovableHandle
-from minigrad.stamps import stamps
+from minigrad.stamps import TORCH_KINDS, stamps
 
 # ------------------------------------------------------------------ leaves and flags
 
@@ -93,7 +93,9 @@ def set_grad(tensor: Tensor, new: Tensor | None) -> None:
             f"'{list(target.spec.shape)}'. Please ensure that the gradient and the tensor are the "
             "same size")
     if new is not None and new.spec.dtype != target.spec.dtype:
-        raise RuntimeError("assigned grad has data of a different type")
+        names = [TORCH_KINDS.get(t.spec.dtype.name, t.spec.dtype.name) for t in (new, target)]
+        raise RuntimeError(f"attempting to assign a gradient with dtype '{names[0]}' to a tensor "
+                           f"with grad_dtype '{names[1]}'. Convert the gradient first.")
     if target.node is None and new is not None:
         target.node = AccumulateGrad(target.spec, type(target).result_class())
     if target.node is not None:

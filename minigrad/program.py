@@ -187,6 +187,9 @@ class LiteralOperand:
     def __init__(self, value, aval, shown=None):
         self.value, self.aval, self.shown = value, aval, shown
 
+    shape = ()
+    dtype = property(lambda self: self.aval.dtype)
+
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)
 

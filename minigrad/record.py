@@ -14,7 +14,7 @@ from minigrad.core import (
 )
 from minigrad.derive import derive
 from minigrad.graph import Node, pick
-from minigrad.program import Jaxpr, eval_jaxpr
+from minigrad.program import Jaxpr
 from minigrad.runner import register_runtime, runner
 from minigrad.stamps import next_seq
 
@@ -117,24 +117,20 @@ def check_inference(mode: Mode, entry) -> None:
 
 
 def apply_recorded(mode: Mode, primitive: Primitive, operands: list, params: dict):
-    """A primitive on a traced level whose tape records: the same entry, run equation by equation."""
+    """A primitive on a traced level whose tape records. The level sees the primitive itself, so
+    that a custom rule, or a call, is still one when a level below takes its turn."""
     trace = mode.trace
     mine = [isinstance(a, Tensor) and owns(trace, a) and a.spec.requires_grad for a in operands]
     specs = [make_spec(aval_of(a), wants, False) for a, wants in zip(operands, mine)]
     cls = class_of(operands)
     entry = traced_entry(primitive, params, specs, cls)
-    if entry.backward is None:
-        return core.apply_plain(trace, primitive, operands, params)
-    token = set_mode(Mode(trace, grad=False))
-    try:
-        outs = eval_jaxpr(entry.forward, *operands)
-    finally:
-        reset_mode(token)
-    count = len(entry.out_avals)
-    boxes = [make_box(cls, b.value, make_spec(b.aval, s.requires_grad, False))
-             for b, s in zip((box(o, cls) for o in outs[:count]), entry.out_specs)]
-    record_node(entry, operands, boxes, outs[count:])
-    return boxes if primitive.multiple_results else boxes[0]
+    outs = core.apply_plain(trace, primitive, operands, params)
+    if entry.backward is not None:
+        boxes = outs if primitive.multiple_results else [outs]
+        for b, spec in zip(boxes, entry.out_specs):
+            b.spec = make_spec(b.spec.aval, spec.requires_grad, False)
+        record_node(entry, operands, boxes)
+    return outs
 
 
 def traced_entry(primitive, params, specs, cls):
@@ -152,16 +148,17 @@ def traced_entry(primitive, params, specs, cls):
     return entry
 
 
-def record_node(entry, inputs: Sequence, outs: Sequence[Tensor], mids: Sequence) -> Node:
-    """Leave a node behind `outs`."""
+def record_node(entry, inputs: Sequence, outs: Sequence[Tensor]) -> Node:
+    """Leave a node behind `outs`. Where the derived backward saves intermediates, the traced one
+    starts again from the inputs."""
     node = Node()
     node.entry, node.seq = entry, next_seq()
     edges = tuple(inputs[i].node for i in entry.wanted)
     node.edges = edges if len(edges) != 1 else edges[0]
-    kept = {"in": inputs, "out": outs, "mid": mids}
-    node.saved = tuple(core.unbox_value(kept[k][i]) for k, i in entry.saved) or None
+    kept = {"in": inputs, "out": outs}
+    node.saved = tuple(core.unbox_value(kept[k][i]) for k, i in entry.saved if k != "mid") or None
     if entry.recompute:
-        node.inputs = tuple(core.unbox_value(x) for x in inputs)
+        node.inputs = node.saved = tuple(core.unbox_value(x) for x in inputs)
     if len(outs) == 1:
         outs[0].node = node
     else:

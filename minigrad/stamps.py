@@ -76,14 +76,16 @@ class Stamps:
 def message(node, value, kind: str, i: int, writes: Writes) -> str:
     """PyTorch's, which names the kind of Tensor, where it came from, and both versions."""
     maker = node.maker(kind, i)
-    source = f", which is output {maker[1]} of {maker[0].name()}," if maker else ""
+    source = ""
+    if maker:
+        source = f", which is output {maker[1]} of {maker[0].name().split('Backward')[0]},"
     shape = ", ".join(map(str, np.shape(value)))
     kind_name = TORCH_KINDS.get(value.dtype.name, value.dtype.name)
     return ("one of the variables needed for gradient computation has been modified by an inplace "
             f"operation: [torch.{kind_name}Tensor [{shape}]]{source} is at version {writes.count}; "
             f"expected version {writes.count - writes.after(node.seq)} instead. Hint: enable "
             "anomaly detection to find the operation that failed to compute its gradient, with "
-            "torch.autograd.set_detect_anomaly(True).")
+            "torch.autograd.set_detect_anomaly(True, check_nan=False).")
 
 
 stamps = Stamps()

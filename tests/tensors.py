@@ -138,26 +138,26 @@ def getitem(x, key):
     return narrow(x, starts=tuple(starts), stops=tuple(stops), keep=tuple(keep))
 
 
-def write(x, new):
-    """`new`, stretched to the shape and dtype of `x`, into the memory of `x`."""
-    new = core.box(new, Tensor)
-    if new.spec.dtype != x.spec.dtype:
-        new = table["convert_element_type"](new, new_dtype=x.spec.dtype, weak_type=False)
-    if new.spec.shape != x.spec.shape:
-        first = len(x.spec.shape) - len(new.spec.shape)
-        new = table["broadcast_in_dim"](new, shape=x.spec.shape, broadcast_dimensions=tuple(
-            range(first, len(x.spec.shape))))
-    return views.write(x, new)
+def copy_(x, source):
+    """`source`, stretched to the shape and dtype of `x`, into the memory of `x`."""
+    source = core.box(source, Tensor)
+    shape = x.spec.shape
+    if source.spec.dtype != x.spec.dtype:
+        source = table["convert_element_type"](source, new_dtype=x.spec.dtype, weak_type=False)
+    if source.spec.shape != shape:
+        axes = tuple(range(len(shape) - len(source.spec.shape), len(shape)))
+        source = table["broadcast_in_dim"](source, shape=shape, broadcast_dimensions=axes)
+    return views.copy_(x, source)
 
 
 def inplace(function):
-    return lambda x, *others: write(x, function(x, *others))
+    return lambda x, *others: views.write(x, function(x, *others))
 
 
 METHODS = dict(
     __neg__=neg, exp=exp, sin=sin, tanh=tanh, sum=total, __matmul__=matmul, reshape=lambda x, shape: reshape(x, shape=shape),
-    t=transpose, __getitem__=getitem, __setitem__=lambda x, key, new: write(x[key], new),
-    copy_=write, add_=inplace(add), sub_=inplace(sub), mul_=inplace(mul), div_=inplace(div),
+    t=transpose, __getitem__=getitem, __setitem__=lambda x, key, new: copy_(x[key], new),
+    copy_=copy_, add_=inplace(add), sub_=inplace(sub), mul_=inplace(mul), div_=inplace(div),
     exp_=inplace(exp), sin_=inplace(sin), __iadd__=inplace(add), __imul__=inplace(mul),
     __isub__=inplace(sub), view=lambda x, *shape: reshape(x, shape=shape))
 for name, method in METHODS.items():

@@ -33,27 +33,36 @@ def gradient_text(face: str, name: str) -> str:
     return str(module.make_jaxpr(module.grad(total))(*arguments(face, names)))
 
 
-def same(texts, name: str) -> bool:
+def same(texts, name: str) -> bool | None:
+    """None where JAX itself refuses (a gradient of integers)."""
     try:
-        return texts("ours", name) == texts("jax", name)
+        theirs = texts("jax", name)
+    except TypeError:
+        return None
+    try:
+        return texts("ours", name) == theirs
     except Exception:
         return False
 
 
+def report(texts, names, what: str) -> tuple[int, int]:
+    verdicts = {name: same(texts, name) for name in names}
+    different = [name for name, verdict in verdicts.items() if verdict is False]
+    equal = sum(verdict is True for verdict in verdicts.values())
+    print(f"{equal} of {equal + len(different)} {what} print the same; different: {different}")
+    return equal, equal + len(different)
+
+
 def test_a_hundred_programs_print_as_in_jax():
-    different = [name for name in PROGRAMS if not same(text, name)]
-    equal = len(PROGRAMS) - len(different)
-    print(f"{equal} of {len(PROGRAMS)} programs print the same; different: {different}")
-    assert len(PROGRAMS) >= 100
-    assert equal >= 0.95 * len(PROGRAMS)
+    equal, count = report(text, PROGRAMS, "programs")
+    assert count >= 100
+    assert equal >= 95
 
 
 def test_gradients_print_as_in_jax():
     """Gradient programs follow JAX's order too; how many match is information."""
-    different = [name for name in GRADIENTS if not same(gradient_text, name)]
-    equal = len(GRADIENTS) - len(different)
-    print(f"{equal} of {len(GRADIENTS)} gradients print the same; different: {different}")
-    assert equal > 0
+    equal, count = report(gradient_text, GRADIENTS, "gradients")
+    assert equal >= count // 2
 
 
 @pytest.mark.parametrize("name", PROGRAMS)

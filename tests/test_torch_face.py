@@ -11,7 +11,7 @@ import torch as theirs
 from hypothesis import given, strategies as st
 
 import compat.torch as ours
-from tests.torch_programs import PROGRAMS
+from tests import torch_module_programs, torch_programs
 from tests.torch_rows import NAMED, ROWS, arguments
 from tests.torch_training import MODELS, OPTIMIZERS, train
 
@@ -201,6 +201,9 @@ def test_corner(name):
 
 
 # ------------------------------------------------------------------ programs
+
+
+PROGRAMS = torch_programs.PROGRAMS + torch_module_programs.PROGRAMS
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda p: p.__name__)

@@ -34,11 +34,17 @@ ARITHMETIC = {
 POSITIVE = "log log2 log10 log1p sqrt rsqrt lgamma digamma".split()
 CURVES = ("exp exp2 expm1 sin cos tan sinh cosh tanh asinh atan erf erfc sigmoid relu sign floor "
           "ceil trunc round frac reciprocal neg").split()
-CURVE_ROWS = {n: (lambda n: lambda t, x: getattr(t, n)(x))(n) for n in CURVES} \
-    | {n: (lambda n: lambda t, x: getattr(t, n)(x.abs() + 0.5))(n) for n in POSITIVE} \
-    | {n: (lambda n: lambda t, x: getattr(t, n)(x.tanh() * 0.9))(n)
-       for n in ("asin", "acos", "atanh", "erfinv")} \
-    | {"acosh": lambda t, x: t.acosh(x.abs() + 1.5)}
+
+
+def curve(name: str, prepare=lambda x: x):
+    """One function of one operand, on a range where it is defined."""
+    return lambda t, x: getattr(t, name)(prepare(x))
+
+
+CURVE_ROWS = {n: curve(n) for n in CURVES} \
+    | {n: curve(n, lambda x: x.abs() + 0.5) for n in POSITIVE} \
+    | {n: curve(n, lambda x: x.tanh() * 0.9) for n in ("asin", "acos", "atanh", "erfinv")} \
+    | {"acosh": curve("acosh", lambda x: x.abs() + 1.5)}
 
 REDUCTIONS = {
     "sum": lambda t, x: x.sum(), "sum dim": lambda t, x: x.sum(1),
@@ -123,15 +129,18 @@ SHAPES = {
 
 INDEXING = {
     "int": lambda t, x: x[1], "negative": lambda t, x: x[-1, -2], "slice": lambda t, x: x[1:],
-    "step": lambda t, x: x[::2, 1::2], "column": lambda t, x: x[:, 1:2], "none": lambda t, x: x[None],
+    "step": lambda t, x: x[::2, 1::2], "column": lambda t, x: x[:, 1:2],
+    "none": lambda t, x: x[None],
     "dots": lambda t, im: im[..., 0], "all": lambda t, x: x[...], "colon": lambda t, x: x[:],
-    "tensor": lambda t, x, i: x[i], "pair": lambda t, x, i: x[i, i], "list": lambda t, x: x[[0, 2]],
+    "tensor": lambda t, x, i: x[i], "pair": lambda t, x, i: x[i, i],
+    "list": lambda t, x: x[[0, 2]],
     "mixed": lambda t, im, i: im[:, i, 1:3], "apart": lambda t, im, i: im[i % 2, :, i],
     "int and tensor": lambda t, im, i: im[0, :, i], "mask": lambda t, x: x[x > 0],
     "row mask": lambda t, x: x[t.tensor([True, False, True])],
     "gather": lambda t, x, i: x.gather(1, i[:, None]), "index_select": lambda t, x, i: (
         x.index_select(1, i)),
-    "scatter": lambda t, x, i: t.zeros(3, 5).scatter(1, i[:, None].expand(3, 4) * 0 + t.arange(4), x),
+    "scatter": lambda t, x, i: t.zeros(3, 5).scatter(
+        1, i[:, None] * 0 + t.arange(4), x),
     "scatter_add": lambda t, x: x.scatter_add(0, t.zeros(3, 4, dtype=t.long), x),
     "masked_select": lambda t, x, m: x.masked_select(m), "take": lambda t, x: x.take(
         t.tensor([0, 5, 11])), "nonzero": lambda t, m: m.nonzero(),

@@ -126,7 +126,9 @@ class Array(Tensor):
         return printing.array_repr(value, self.weak_type)
 
     def __str__(self) -> str:
-        return printing.array_str(to_array(self)) if self.spec.concrete else traced_repr(self)
+        if not self.spec.concrete or dtype_kind(self.spec.dtype) == "k":
+            return repr(self)
+        return printing.array_str(to_array(self))
 
     def __format__(self, spec: str) -> str:
         return printing.array_format(to_array(self), spec) if self.spec.concrete else \

@@ -32,10 +32,10 @@ from compat.torch.functions import (
     allclose, bincount, can_cast, cross, cumprod, cumsum, einsum, equal, is_floating_point,
     is_tensor, isclose, numel, promote_types, result_type, unique,
 )
-from compat.torch.indexing import gather_ as gather
-from compat.torch.indexing import index_select, masked_select, nonzero, take
-from compat.torch.indexing import scatter_ as scatter
-from compat.torch.indexing import scatter_add_ as scatter_add
+from compat.torch.gathering import gather_ as gather
+from compat.torch.gathering import index_select, masked_select, nonzero, take
+from compat.torch.gathering import scatter_ as scatter
+from compat.torch.gathering import scatter_add_ as scatter_add
 from compat.torch.nn.functional import cosine_similarity, dropout, embedding, layer_norm
 from compat.torch.nn.parameter import Parameter
 from compat.torch.pointwise import (
@@ -54,12 +54,25 @@ from compat.torch.reductions import (
     all, amax, amin, any, argmax, argmin, count_nonzero, log_softmax, logsumexp, mean, norm, prod,
     softmax, std, sum, var, var_mean,
 )
-from compat.torch.shaping import (
-    broadcast_tensors, cat, chunk, diagonal, flatten, flip, movedim, narrow, permute, roll, select,
-    split, squeeze, stack, t, tril, triu, unbind, unflatten, unsqueeze,
+from compat.torch.joining import cat, flip, roll, stack, tril, triu
+from compat.torch.views import (
+    broadcast_tensors,
+    chunk,
+    diagonal,
+    flatten,
+    movedim,
+    narrow,
+    permute,
+    select,
+    split,
+    squeeze,
+    t,
+    unbind,
+    unflatten,
+    unsqueeze,
 )
-from compat.torch.shaping import reshape_ as reshape
-from compat.torch.shaping import transpose_ as transpose
+from compat.torch.views import reshape_ as reshape
+from compat.torch.views import transpose_ as transpose
 from compat.torch.tensor import Tensor
 
 for _name, _function in (UNARY | PAIRS).items():  # exp, sin, mul, maximum ... one table

@@ -6,11 +6,12 @@ import math
 
 import numpy as np
 
-from compat.torch.dtypes import NAMED, dtype as Dtype, get_default_dtype, to_numpy, to_numpy_or_none
+from compat.torch.dtypes import NAMED, dtype as Dtype, to_numpy, to_numpy_or_none
+from compat.torch.pointwise import UNARY, convert
 from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, from_array
-from minigrad import core, views
+from minigrad import core
 from minigrad.core import config
 
 
@@ -62,7 +63,7 @@ def shape_of(data, leaves: list) -> tuple[int, ...]:
                         if not isinstance(data, str) else
                         f"new(): invalid data type '{type(data).__name__}'")
     shapes = [shape_of(item, leaves) for item in data]
-    for i, s in enumerate(shapes):
+    for s in shapes:
         if s != shapes[0]:
             expected, got = (x[0] if x else 0 for x in (shapes[0], s))
             raise ValueError(f"expected sequence of length {expected} at dim 1 (got {got})")
@@ -205,8 +206,6 @@ def meshgrid(*tensors, indexing="ij"):
 
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """The same numbers in another dtype; the Tensor itself if nothing changes."""
-    from compat.torch.pointwise import UNARY, convert
-
     for a in args:
         if isinstance(a, core.Tensor):
             dtype = a.dtype
@@ -263,5 +262,3 @@ METHODS = CONVERSIONS | {
     "new_ones": new_like(ones), "new_empty": new_like(empty), "new_full": new_full,
     "new_tensor": new_tensor, "cpu": lambda self, memory_format=None: self,
 }
-
-_ = get_default_dtype, views

@@ -14,7 +14,7 @@ import numpy as np
 from minigrad.core import config
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
-type_int, type_float = int, float  # below these names mean dtypes
+type_bool, type_int, type_float = bool, int, float  # below these names mean dtypes
 
 
 class dtype:
@@ -69,7 +69,7 @@ int32 = int = named("int32", np.int32)
 int64 = long = named("int64", np.int64)
 bool = named("bool", np.bool_)
 
-PYTHON = {type(True): bool, type_int: int64, type_float: float64, complex: complex128}
+PYTHON = {type_bool: bool, type_int: int64, type_float: float64, complex: complex128}
 SCALAR_NAMES = {  # what error messages call them
     "float16": "Half", "bfloat16": "BFloat16", "float32": "Float", "float64": "Double",
     "complex64": "ComplexFloat", "complex128": "ComplexDouble", "uint8": "Byte", "int8": "Char",

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import namedtuple
 
 from compat.torch import reductions as r
-from compat.torch.indexing import along, point_numbers
+from compat.torch.gathering import along, point_numbers
 from compat.torch.operation import operation
 from compat.torch.pointwise import PAIRS, strong
 from compat.torch.promotion import cast
-from compat.torch.shaping import part
+from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table

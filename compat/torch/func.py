@@ -6,6 +6,7 @@ import contextlib
 import functools
 
 import minigrad
+from compat.torch.joining import stack
 from compat.torch.nn.module import Module
 
 
@@ -96,8 +97,6 @@ def functional_call(module: Module, parameter_and_buffer_dicts, args=None, kwarg
 
 def stack_module_state(models):
     """(parameters, buffers) of several models, stacked along a new first dimension."""
-    from compat.torch.shaping import stack
-
     def stacked(kind):
         return {name: stack([dict(getattr(m, kind)())[name].detach() for m in models])
                 for name, _ in getattr(models[0], kind)()}

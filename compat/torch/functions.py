@@ -6,11 +6,12 @@ from __future__ import annotations
 import numpy as np
 
 from compat.torch.dtypes import NAMED, to_numpy, to_numpy_or_none
+from compat.torch.joining import stack
 from compat.torch.operation import operation, variadic
-from compat.torch.pointwise import PAIRS
 from compat.torch.products import einsum_body
-from compat.torch.promotion import cast, is_floating, promote_types as promote, result_dtype
-from compat.torch.tensor import Tensor, wrap_dim
+from compat.torch.promotion import cast, category, is_floating, result_dtype
+from compat.torch.promotion import promote_types as promote
+from compat.torch.tensor import Tensor, from_array, wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 
@@ -77,8 +78,6 @@ def promote_types(type1, type2):
 
 def can_cast(from_, to) -> bool:
     """Does promotion allow writing `from_` into `to`?"""
-    from compat.torch.promotion import category
-
     a, b = to_numpy(from_), to_numpy(to)
     return category(a) <= category(b)
 
@@ -100,22 +99,16 @@ def cross(input, other, *, dim=-1):
     x, y = (v.movedim(dim, -1) for v in (input, other))
     a, b, c = x.unbind(-1)
     d, e, f = y.unbind(-1)
-    from compat.torch.shaping import stack
-
     return stack([b * f - c * e, c * d - a * f, a * e - b * d], -1).movedim(-1, dim)
 
 
 def bincount(input, weights=None, minlength=0):
-    from compat.torch.tensor import from_array
-
     return from_array(np.bincount(core.to_array(input), None if weights is None else
                                   core.to_array(weights), minlength))
 
 
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements, in order."""
-    from compat.torch.tensor import from_array
-
     values, inverse, counts = np.unique(core.to_array(input), return_inverse=True,
                                         return_counts=True, axis=dim)
     out = [from_array(values)]
@@ -124,6 +117,3 @@ def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=No
     if return_counts:
         out.append(from_array(counts))
     return out[0] if len(out) == 1 else tuple(out)
-
-
-_ = PAIRS

@@ -1,4 +1,4 @@
-"""Reading and writing at indices: `x[...]`, gather, scatter, index_select, masks.
+"""Reading and writing at indices: `x[...]` and `x[...] = value`.
 
 An index is first turned into a static, hashable key for what is known (integers, slices, None) and
 index arrays for what is computed. The static part makes a view; index arrays make a copy.
@@ -12,8 +12,8 @@ import numpy as np
 from compat.torch.operation import operation
 from compat.torch.pointwise import masked_fill
 from compat.torch.promotion import cast, expand_to, shape_of
-from compat.torch.shaping import alias, shareable
-from compat.torch.tensor import Tensor, from_array, wrap_dim
+from compat.torch.views import alias, select, shareable
+from compat.torch.tensor import Tensor, from_array
 from kernels.indexing import GatherDimensionNumbers, ScatterDimensionNumbers
 from minigrad import core, tape, views
 from minigrad.core import EVAL, I64, aval_of, box, get_mode
@@ -21,7 +21,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops.indexing import CLIP, gather
 from minigrad.ops.scattering import scatter, scatter_add
 from minigrad.ops.selection import select_n
-from minigrad.ops.shaping import concatenate, iota, reshape, slice_
+from minigrad.ops.shaping import concatenate, reshape, slice_
 
 # ------------------------------------------------------------------ from an index to its parts
 
@@ -178,12 +178,26 @@ def last_step(key) -> str:
 def view_at(input, key):
     """The view of a static key. Where nothing is recorded, the array's own indexing serves."""
     op = BASIC[last_step(key)]
-    mode = get_mode()
-    if mode.trace is not EVAL or mode.grad and input.spec.requires_grad \
-            or type(input.value) is not np.ndarray:
+    if is_recorded(input):
         return op(shareable(input), key)
     out = from_array(input.value[(*(slice(*k) if type(k) is tuple else k for k in key), ...)])
     views.register_view(out, input, functools.partial(op, key=key))
+    return out
+
+
+def is_recorded(input) -> bool:
+    """Is more to be done than to index the array?"""
+    mode = get_mode()
+    return mode.trace is not EVAL or mode.grad and input.spec.requires_grad \
+        or type(input.value) is not np.ndarray
+
+
+def row(input, index: int):
+    """`input[index]`, the commonest of all."""
+    if is_recorded(input):
+        return select(input, 0, index)
+    out = from_array(input.value[index, ...])
+    views.register_view(out, input, functools.partial(select, dim=0, index=index))
     return out
 
 
@@ -293,9 +307,7 @@ def getitem(self, index, name="index"):
     if index is Ellipsis:
         return alias(shareable(self))
     if type(index) is int and self.spec.shape:
-        n = self.spec.shape[0]
-        key = (position(index, n, 0), *[(0, m, 1) for m in self.spec.shape[1:]])
-        return view_at(self, key)
+        return row(self, position(index, self.spec.shape[0], 0))
     key, arrays = analyse(index, self.spec.shape)
     dims = indexed_dims([a for a, k in zip_arrays(key, arrays)])
     given = [a for a in arrays if a is not None]
@@ -366,104 +378,3 @@ def copied(source, shape, dtype):
 def fill(target, value):
     """Write a number or a broadcast Tensor into `target`."""
     return views.write(target, box(copied(value, target.spec.shape, target.spec.dtype), Tensor))
-
-
-# ------------------------------------------------------------------ gather and scatter
-
-
-def along(x, index, dim):
-    """Index vectors that differ from their own position only along `dim`."""
-    shape = aval_of(index).shape
-    columns = []
-    for d in range(len(shape)):
-        column = cast(index, I64) if d == dim else \
-            iota(dtype=I64, shape=shape, dimension=d)
-        columns.append(reshape(column, new_sizes=(*shape, 1)))
-    return concatenate(*columns, dimension=len(shape)) if len(columns) > 1 else columns[0]
-
-
-def point_numbers(ndim: int):
-    dims = tuple(range(ndim))
-    return GatherDimensionNumbers((), dims, dims)
-
-
-@operation(name="gather", tensors=("input", "index"))
-def gather_op(input, index, dim):
-    shape = aval_of(input).shape
-    return gather(input, along(input, index, dim), dimension_numbers=point_numbers(len(shape)),
-                  slice_sizes=(1,) * len(shape), mode=CLIP)
-
-
-def gather_(input, dim, index, *, sparse_grad=False):
-    """input[i][index[i][j]] for dim=1, and so on."""
-    if index.spec.dtype != I64 and index.spec.dtype != np.int32:
-        raise RuntimeError("gather(): Expected dtype int32/int64 for index, but got "
-                           f"{index.dtype}")
-    if len(index.spec.shape) != len(input.spec.shape):
-        raise RuntimeError("Index tensor must have the same number of dimensions as input tensor")
-    return gather_op(input, index, wrap_dim(dim, len(input.spec.shape)))
-
-
-def scatter_function(name: str, primitive):
-    def fn(input, index, src, dim):
-        shape = aval_of(index).shape
-        values = expand_to(cast(src, aval_of(input).dtype), shape) \
-            if not isinstance(src, core.Tensor) or not aval_of(src).shape else \
-            slice_(src, start_indices=(0,) * len(shape), limit_indices=shape)
-        return primitive(input, along(input, index, dim), values, mode=CLIP,
-                         dimension_numbers=ScatterDimensionNumbers(*point_numbers(len(shape))))
-
-    op = operation(fn, name=name, tensors=("input", "index", "src"), scalars=("src",))
-
-    def function(input, dim, index, src=None, *, value=None):
-        return op(input, index, value if src is None else src,
-                  wrap_dim(dim, len(input.spec.shape)))
-
-    function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"torch.{name}: the inverse of gather."
-    return function
-
-
-scatter_ = scatter_function("scatter", scatter)
-scatter_add_ = scatter_function("scatter_add", scatter_add)
-
-
-@operation(name="index_select", tensors=("input", "index"))
-def index_select_op(input, index, dim):
-    return read(input, [reshape(index, new_sizes=(aval_of(index).size,))], (dim,))
-
-
-def index_select(input, dim, index):
-    """The positions `index` along `dim`."""
-    d = wrap_dim(dim, len(input.spec.shape))
-    check_bounds(input, [index], (d,))
-    return index_select_op(input, index, d)
-
-
-def masked_select(input, mask):
-    """The elements under the mask, in a row."""
-    shape = np.broadcast_shapes(input.spec.shape, mask.spec.shape)
-    return getitem(input.expand(shape) if input.spec.shape != shape else input,
-                   mask.expand(shape), "masked_select")
-
-
-def take(input, index):
-    """Elements at positions of the flattened tensor."""
-    check_bounds(input.reshape(-1), [index], (0,))
-    return take_op(input, index)
-
-
-@operation(name="take", tensors=("input", "index"))
-def take_op(input, index):
-    return read(reshape(input, new_sizes=(aval_of(input).size,)), [index], (0,))
-
-
-def nonzero(input, *, as_tuple=False):
-    """The positions of elements that are not zero."""
-    found = np.nonzero(np.atleast_1d(core.to_array(input)) if not input.spec.shape
-                       else core.to_array(input))
-    if as_tuple:
-        return tuple(from_array(f) for f in found)
-    width = len(input.spec.shape)
-    return from_array(np.stack(found[:width], axis=-1) if width
-                      else np.zeros((len(found[0]), 0), np.int64))

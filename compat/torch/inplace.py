@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from compat.torch.dtypes import SCALAR_NAMES
-from compat.torch.indexing import fill, scatter_, scatter_add_, setitem
+from compat.torch.gathering import scatter_, scatter_add_
+from compat.torch.indexing import (
+    analyse, check_bounds, fill, index_put_op, indexed_dims, setitem, zip_arrays,
+)
 from compat.torch.pointwise import (
     PAIRS, UNARY, add, addcdiv, addcmul, clamp, convert, div, lerp, masked_fill, pow, sub,
 )
@@ -79,8 +82,6 @@ def zero_(self):
 
 def index_put_(self, indices, values, accumulate=False):
     """self[indices] = values, or += with accumulate."""
-    from compat.torch.indexing import analyse, check_bounds, index_put_op, indexed_dims, zip_arrays
-
     if not accumulate:
         setitem(self, tuple(indices), values)
         return self

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from compat.torch import creation, functions, indexing, inplace, pointwise, products, random
+from compat.torch import creation, functions, gathering, indexing, inplace, pointwise, products
+from compat.torch import joining as j
+from compat.torch import random
 from compat.torch import reductions as r
-from compat.torch import shaping as s
+from compat.torch import views as s
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.extremes import argsort, max, min, sort, topk
+from compat.torch.operators import OPERATORS
 from compat.torch.tensor import Tensor
 
 METHODS = {
-    **pointwise.UNARY, **pointwise.PAIRS, **pointwise.OPERATORS,
+    **pointwise.UNARY, **pointwise.PAIRS, **OPERATORS,
     **inplace.INPLACE, **random.METHODS, **creation.METHODS,
     # pointwise, with more than the operands
     "add": pointwise.add, "sub": pointwise.sub, "div": pointwise.div, "pow": pointwise.pow,
@@ -42,15 +45,15 @@ METHODS = {
     "transpose": s.transpose_, "swapaxes": s.transpose_, "t": s.t, "movedim": s.movedim,
     "expand": s.expand, "expand_as": s.expand_as, "select": s.select, "narrow": s.narrow,
     "split": s.split, "chunk": s.chunk, "unbind": s.unbind, "diagonal": s.diagonal,
-    "repeat": s.repeat, "flip": s.flip, "roll": s.roll, "contiguous": s.contiguous,
-    "tril": s.tril, "triu": s.triu, "view_as": lambda self, other: s.view(self, other.spec.shape),
+    "repeat": j.repeat, "flip": j.flip, "roll": j.roll, "contiguous": s.contiguous,
+    "tril": j.tril, "triu": j.triu, "view_as": lambda self, other: s.view(self, other.spec.shape),
     "reshape_as": lambda self, other: s.reshape_(self, other.spec.shape),
     "T": property(s.T), "mT": property(s.mT),
     # indices
-    "__getitem__": indexing.getitem, "__setitem__": indexing.setitem, "gather": indexing.gather_,
-    "scatter": indexing.scatter_, "scatter_add": indexing.scatter_add_,
-    "index_select": indexing.index_select, "masked_select": indexing.masked_select,
-    "nonzero": indexing.nonzero, "take": indexing.take,
+    "__getitem__": indexing.getitem, "__setitem__": indexing.setitem, "gather": gathering.gather_,
+    "scatter": gathering.scatter_, "scatter_add": gathering.scatter_add_,
+    "index_select": gathering.index_select, "masked_select": gathering.masked_select,
+    "nonzero": gathering.nonzero, "take": gathering.take,
 }
 
 

@@ -63,7 +63,7 @@ def operation(fn: Callable | None = None, *, name: str | None = None, tensors: S
 
 def variadic(fn: Callable, name: str, **options) -> Callable:
     """An operation on a sequence of Tensors: `fn(tensors, **statics)`. One op for each length."""
-    statics = [p for p in inspect.signature(fn).parameters.values()][1:]
+    statics = list(inspect.signature(fn).parameters.values())[1:]
 
     @functools.lru_cache(maxsize=64)
     def of_length(count: int) -> Callable:

@@ -10,9 +10,11 @@ import math
 
 import numpy as np
 
+from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import (
-    cast, category, expanded, inexact, is_floating, result_dtype, together,
+    broadcast_shapes, cast, category, expand_to, expanded, inexact, is_floating, result_dtype,
+    shape_of, together,
 )
 from minigrad.core import PYTHON_SCALARS, Tensor, aval_of
 from minigrad.ops import elementwise as e
@@ -151,7 +153,7 @@ def square(input):
 
 @operation(name="pow", tensors=("input",))
 def pow_number(input, exponent, kind):
-    """A power with a fixed exponent. Its derivative is 0 for exponent 0, where y x^(y-1) has 0/0."""
+    """A power with a fixed exponent. For exponent 0 its derivative is 0, not 0/0, at 0."""
     x = cast(input, result_dtype(input, exponent))
     if exponent == 0:
         return select_n(np.True_, x, like(x, 1))  # ones, yet a function of x
@@ -264,9 +266,8 @@ def bits(name: str, primitive):
     def body(input, other):
         dtype = result_dtype(input, other)
         if category(dtype) > 1:
-            from compat.torch.promotion import SCALAR
-
-            raise RuntimeError(f'"{name}_cpu" not implemented for \'{SCALAR(dtype)}\'')
+            raise RuntimeError(f'"{name}_cpu" not implemented for '
+                               f"'{SCALAR_NAMES[dtype.name]}'")
         return primitive(*together(input, other))
 
     return body
@@ -365,8 +366,6 @@ def where(condition, input, other):
 
 
 def expanded_to_common(x, operands):
-    from compat.torch.promotion import broadcast_shapes, expand_to, shape_of
-
     return expand_to(x, broadcast_shapes(*map(shape_of, operands)))
 
 
@@ -434,38 +433,3 @@ def masked_fill(input, mask, value):
 def convert(input, dtype):
     """The numbers as another dtype (a NumPy dtype)."""
     return cast(input, dtype)
-
-
-# ------------------------------------------------------------------ Python's operators
-
-REFLECTED = {
-    "rsub": (lambda input, other: subtract(other, input), "rsub.1"),
-    "rfloordiv": (lambda input, other: floor_divide_body(other, input), "floor_divide"),
-    "rmod": (lambda input, other: remainder_body(other, input), "remainder"),
-    "rpow": (lambda input, other: pow_pair(other, input), "pow.2"),
-}
-SYMBOLS = {
-    "add": "add", "radd": "add", "sub": "sub", "mul": "mul", "rmul": "mul", "truediv": "div",
-    "floordiv": "floor_divide", "mod": "remainder", "and": "bitwise_and", "or": "bitwise_or",
-    "xor": "bitwise_xor", "rand": "bitwise_and", "ror": "bitwise_or", "rxor": "bitwise_xor",
-    "lshift": "bitwise_left_shift", "rshift": "bitwise_right_shift", "eq": "eq", "ne": "ne",
-    "lt": "lt", "le": "le", "gt": "gt", "ge": "ge",
-}
-
-
-def power_operator(self, other):
-    return pow(self, other)
-
-
-def reflected_division(self, other):
-    """As PyTorch computes it: the reciprocal, times the number."""
-    return UNARY["reciprocal"](self) * other
-
-
-OPERATORS = {f"__{name}__": binary(function, BINARY[function], function, operator=True)
-             for name, function in SYMBOLS.items()}
-OPERATORS |= {f"__{name}__": binary(name, body, node, operator=True)
-              for name, (body, node) in REFLECTED.items()}
-OPERATORS |= {"__neg__": UNARY["neg"], "__abs__": UNARY["abs"],
-              "__invert__": UNARY["bitwise_not"], "__pos__": lambda self: self,
-              "__pow__": power_operator, "__rtruediv__": reflected_division}

@@ -7,11 +7,12 @@ import math
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype, together
+from compat.torch.views import diagonal_of
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.contraction import dot_general
-from minigrad.ops.families import dtype_kind
-from minigrad.ops.shaping import reshape, transpose
+from minigrad.ops.reduction import reduce_sum
+from minigrad.ops.shaping import transpose
 
 
 def check_same_dtype(x, y) -> None:
@@ -240,9 +241,6 @@ def parse(equation: str, ranks) -> tuple[list[str], str]:
 
 def prepare(x, labels: str, wanted: set):
     """Repeated labels become a diagonal, labels that nobody wants are summed."""
-    from compat.torch.shaping import diagonal_of
-    from minigrad.ops.reduction import reduce_sum
-
     for c in dict.fromkeys(labels):
         while labels.count(c) > 1:
             i = labels.index(c)
@@ -274,6 +272,3 @@ def contract_pair(x, a: str, y, b: str, later: set):
         (axes(a, summed), axes(b, summed)), (axes(a, batch), axes(b, batch))))
     rest = [c for c in a if c not in shared] + [c for c in b if c not in shared]
     return out, "".join(batch + rest)
-
-
-_ = reshape, dtype_kind

@@ -11,14 +11,14 @@ import math
 
 import numpy as np
 
-from compat.torch.dtypes import NAMED
-from minigrad.core import PYTHON_SCALARS, Tensor, aval_of, config, make_aval
+from compat.torch.dtypes import NAMED, SCALAR_NAMES
+from minigrad.core import PYTHON_SCALARS, aval_of, config
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.selection import convert_element_type
 from minigrad.ops.shaping import broadcast_in_dim
 
 CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
-COMPLEX = {8: np.dtype(np.complex64), 16: np.dtype(np.complex128)}
+COMPLEX: dict[int, np.dtype] = {8: np.dtype(np.complex64), 16: np.dtype(np.complex128)}
 
 
 def category(dtype: np.dtype) -> int:
@@ -48,14 +48,9 @@ def promote_types(a: np.dtype, b: np.dtype) -> np.dtype:
     limited = [NAMED[d] for d in (a, b) if d.kind == "u" and d.itemsize > 1]
     if limited:
         raise RuntimeError("Promotion for uint16, uint32, uint64 types is not supported, "
-                           f"attempted to promote {SCALAR(a)} and {SCALAR(b)}")
+                           f"attempted to promote {SCALAR_NAMES[a.name]} and "
+                           f"{SCALAR_NAMES[b.name]}")
     return np.promote_types(a, b)
-
-
-def SCALAR(dtype: np.dtype) -> str:
-    from compat.torch.dtypes import SCALAR_NAMES
-
-    return SCALAR_NAMES[dtype.name]
 
 
 def scalar_type(kind: type) -> np.dtype:
@@ -171,6 +166,3 @@ def inexact(*operands) -> np.dtype:
 
 def numel(shape) -> int:
     return math.prod(shape)
-
-
-_ = Tensor, make_aval

@@ -6,12 +6,12 @@ import math
 
 import numpy as np
 
-from compat.torch.dtypes import to_numpy_or_none
+from compat.torch.dtypes import SCALAR_NAMES, to_numpy_or_none
 from compat.torch.operation import operation
 from compat.torch.pointwise import floating, like, strong
 from compat.torch.promotion import cast, inexact, is_floating
 from compat.torch.tensor import wrap_dim, wrap_dims
-from minigrad.core import BOOL, I64, aval_of
+from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduction as r
 from minigrad.ops import transcendental as t
@@ -58,10 +58,9 @@ def sum_body(input, dim, keepdim, dtype):
 def mean_body(input, dim, keepdim, dtype):
     x = cast(input, dtype or aval_of(input).dtype)
     if not is_floating(aval_of(x).dtype):
-        from compat.torch.promotion import SCALAR
-
         raise RuntimeError("mean(): could not infer output dtype. Input dtype must be either a "
-                           f"floating point or complex dtype. Got: {SCALAR(aval_of(x).dtype)}")
+                           "floating point or complex dtype. Got: "
+                           f"{SCALAR_NAMES[aval_of(x).dtype.name]}")
     axes = axes_of(x, dim)
     total = fold(r.reduce_sum, x, axes, keepdim)
     n = count(x, axes)
@@ -316,6 +315,3 @@ def logsumexp(input, dim=None, keepdim=False):
     out = e.add(t.log(fold(r.reduce_sum, t.exp(shifted), axes)), top)
     return out if keepdim else reshape(out, new_sizes=tuple(
         n for i, n in enumerate(aval_of(x).shape) if i not in axes))
-
-
-_ = BOOL

@@ -6,13 +6,14 @@ are attached as methods by `methods.py`, from the tables of the files that defin
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import numpy as np
 
-from compat.torch import dtypes, printing
+from compat.torch import printing
 from compat.torch.dtypes import CPU, NAMED, Size
-from minigrad import core, errors, tape, views
+from minigrad import core, tape, views
 from minigrad.core import config, make_box, make_spec
 
 SCALAR_DTYPES = {bool: core.BOOL, int: core.I64, float: core.F64, complex: core.C128}
@@ -161,7 +162,7 @@ class Tensor(core.Tensor):
             return format(self.item(), spec)
         return object.__format__(self, spec)
 
-    def __repr__(self, *, tensor_contents=None) -> str:
+    def __repr__(self) -> str:
         if not self.spec.concrete:
             return f"Tensor(shape={self.shape}, dtype={self.dtype}, traced)"
         node = self.grad_fn
@@ -325,7 +326,7 @@ class Parameter(Tensor):
             made.requires_grad_()
         return made
 
-    def __repr__(self, *, tensor_contents=None) -> str:
+    def __repr__(self) -> str:
         return "Parameter containing:\n" + Tensor.__repr__(self)
 
 
@@ -342,13 +343,19 @@ class Buffer(Tensor):
 
 
 def rebuild(cls: type, array: np.ndarray, requires_grad: bool):
-    made = make_box(cls, array, make_spec(core.make_aval(array.shape, array.dtype)))
+    made = from_array(array, cls)
     return made.requires_grad_() if requires_grad else made
+
+
+@functools.lru_cache(maxsize=4096)
+def plain_spec(shape: tuple[int, ...], dtype: np.dtype):
+    """The spec of a value that wants no gradient, kept so that it need not be interned again."""
+    return make_spec(core.make_aval(shape, dtype))
 
 
 def from_array(array, cls: type = Tensor) -> Any:
     """A Tensor over this very array."""
-    return make_box(cls, array, make_spec(core.make_aval(array.shape, array.dtype)))
+    return make_box(cls, array, plain_spec(array.shape, array.dtype))
 
 
 def is_differentiable(tensor: core.Tensor) -> bool:
@@ -375,6 +382,3 @@ def wrap_dims(dim, ndim: int) -> tuple[int, ...]:
         if wrapped.count(d) > 1:
             raise RuntimeError(f"dim {d} appears multiple times in the list of dims")
     return wrapped if ndim else ()
-
-
-_ = dtypes, errors

@@ -243,8 +243,8 @@ conj = conjugate
 def angle(z, deg=False):
     """The angle of a complex number."""
     (z,) = promote(z, to=inexact, name="angle")
-    parts = (imag(z), real(z))
-    out = table["atan2"](*parts)
+    horizontal, vertical = real(z), imag(z)
+    out = table["atan2"](vertical, horizontal)
     return multiply(out, settled(180 / math.pi, aval_of(out).dtype)) if deg else out
 
 

@@ -42,7 +42,7 @@ def choose(condition, x, y):
     return table["select_n"](condition, y, x)
 
 
-def where(condition, x=None, y=None, *, size=None, fill_value=None):
+def where(condition, x=None, y=None, size=None, fill_value=None):
     """`x` where the condition holds, `y` elsewhere. With the condition alone: `nonzero` of it."""
     if x is None and y is None:
         from minigrad.numpy.sorting import nonzero

@@ -18,6 +18,7 @@ from minigrad.ops.bodies import (
 from minigrad.ops.families import broadcast_batch, instantiate, move_axis
 from minigrad.program import Jaxpr, eval_jaxpr, stage
 from minigrad.reverse import backward_pass
+from minigrad.simplify import dead_code
 from minigrad.source import array_function
 from minigrad.tree import tree_flatten, tree_unflatten
 
@@ -71,13 +72,27 @@ def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
     unknown = [trace.is_own(a) for a in args]
     known, staged, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
     known, captured = close_over(known)
-    n_out = flags.count(False)
-    out = jit_p(*captured, *pick(args, invert(unknown)), jaxpr=known, **params) \
-        if known.outvars else []
-    outs_known, residuals = split_list(out, n_out)
+    given = [*captured, *pick(args, invert(unknown))]
+    known, forwarded = without_forwarded(known, flags.count(False))
+    out = jit_p(*given, jaxpr=known, **params) if known.outvars else []
+    outs_known, made = split_list(out, flags.count(False))
+    made = iter(made)
+    residuals = [next(made) if i is None else given[i] for i in forwarded]
     outs = trace.write(jit_p, [*residuals, *pick(args, unknown)],
                        {"jaxpr": staged, **params}) if any(flags) else []
     return merge(flags, outs, outs_known)
+
+
+def without_forwarded(known: Jaxpr, n_out: int) -> tuple[Jaxpr, list[int | None]]:
+    """The program without residuals that are its own inputs, and without what only they needed.
+    For each residual: the position of that input, or None. Kept with the program."""
+    key = "forwarded", n_out
+    if key not in known.cache:
+        residuals = known.outvars[n_out:]
+        forwarded = [known.invars.index(v) if v in known.invars else None for v in residuals]
+        made = [v for v, i in zip(residuals, forwarded) if i is None]
+        known.cache[key] = dead_code(known.replace(outvars=known.outvars[:n_out] + made)), forwarded
+    return known.cache[key]
 
 
 jit_p = Primitive("jit", call_impl, call_abstract, multiple_results=True,
@@ -91,9 +106,7 @@ def checkpoint_partial_eval(trace: LinearTrace, args, *, jaxpr, policy, **params
     known, _, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
     n_out = flags.count(False)
     known = known.replace(outvars=known.outvars[:n_out])
-    known, captured = close_over(known)
-    outs_known = checkpoint_p(*captured, *pick(args, invert(unknown)), jaxpr=known, policy=policy,
-                              **params) if n_out else []
+    outs_known = eval_jaxpr(dead_code(known), *pick(args, invert(unknown)))
     body = jaxpr.replace(outvars=pick(jaxpr.outvars, flags))
     outs = trace.write(checkpoint_p, args, {"jaxpr": body, "policy": policy,
                                             **params, "differentiated": True})

@@ -195,6 +195,9 @@ class Scalar:
     def __init__(self, value, dtype):
         self.value, self.aval = np.asarray(value, dtype)[()], make_aval((), dtype, True)
 
+    shape = ()
+    dtype = property(lambda self: self.aval.dtype)
+
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)
 

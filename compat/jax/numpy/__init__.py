@@ -15,7 +15,7 @@ from compat.jax import face
 from compat.jax.array import Array, canonical_dtype
 from compat.jax.numpy import dtypes
 from minigrad.core import Tensor
-from minigrad.numpy import creation, indexing, operators
+from minigrad.numpy import creation, indexing, operators, selecting
 
 ndarray = Array
 pi, e, euler_gamma, inf, nan, newaxis = math.pi, math.e, np.euler_gamma, math.inf, math.nan, None
@@ -38,8 +38,8 @@ set_printoptions, printoptions = np.set_printoptions, np.printoptions
 BOXED = set(
     "concatenate concat stack hstack vstack dstack column_stack split array_split hsplit vsplit "
     "zeros ones empty full arange linspace logspace geomspace eye identity tri meshgrid einsum "
-    "broadcast_arrays nonzero flatnonzero argwhere unique unstack repeat take lexsort "
-    "atleast_1d atleast_2d atleast_3d power getitem where pad roll".split())
+    "broadcast_arrays nonzero flatnonzero argwhere unique unstack repeat lexsort "
+    "getitem roll".split())
 # Functions of dtypes and shapes that give no array.
 PLAIN = set("result_type promote_types broadcast_shapes iscomplexobj isrealobj".split())
 
@@ -55,6 +55,26 @@ def __getattr__(name: str):
     wrapped = fn if name in PLAIN else face.boxed(fn) if name in BOXED else face.eager(fn)
     globals()[name] = wrapped
     return wrapped
+
+
+choose_elements = face.eager(selecting.where, "where", ("condition", "x", "y"))
+power_of_arrays = face.eager(functions.power, "power", ("x1", "x2"))
+integer_power = face.eager(functions.power, "power", ("x1",))
+
+
+def where(condition, x=None, y=None, /, *, size=None, fill_value=None):
+    """`x` where the condition holds, `y` elsewhere; with the condition alone, `nonzero` of it."""
+    if x is not None and y is not None and size is None and fill_value is None:
+        return choose_elements(condition, x, y)
+    return face.boxed(selecting.where)(condition, x, y, size=size, fill_value=fill_value)
+
+
+def power(x1, x2, /):
+    """`x1 ** x2`. A Python integer is a parameter of the primitive, not an operand."""
+    return integer_power(x1, x2) if type(x2) is int else power_of_arrays(x1, x2)
+
+
+pow = power
 
 
 def array(object, dtype=None, copy=True, order="K", ndmin=0, *, device=None):
@@ -126,12 +146,11 @@ def attach_methods() -> None:
         setattr(Array, f"__{name}__", face.operator_of(fn, fn.__name__))
     for name, (_, fn) in operators.BINARY.items():
         setattr(Array, f"__r{name}__", face.operator_of(fn, fn.__name__, True))
+    array_power = Array.__pow__
     Array.__neg__, Array.__pos__, Array.__abs__ = jnp.negative, jnp.positive, jnp.absolute
     Array.__invert__ = jnp.bitwise_not
-    Array.__pow__ = lambda self, other: jnp.power(self, other) \
-        if operators.is_operand(other) else NotImplemented
-    Array.__rpow__ = lambda self, other: jnp.power(other, self) \
-        if operators.is_operand(other) else NotImplemented
+    Array.__pow__ = lambda self, other: integer_power(self, other) if type(other) is int \
+        else array_power(self, other)
     Array.__round__ = lambda self, ndigits=0: jnp.round(self, ndigits or 0)
     Array.__getitem__ = getitem
     Array.flatten = lambda self, order="C": jnp.ravel(self, order)

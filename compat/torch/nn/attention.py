@@ -8,6 +8,7 @@ from compat.torch import creation
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
 from compat.torch.nn.containers import ModuleList
+from compat.torch.nn.functional.attention import weights_op
 from compat.torch.nn.layers import LayerNorm, Linear, parameter
 from compat.torch.nn.module import Module, clones
 from compat.torch.nn.simple import Dropout
@@ -91,7 +92,7 @@ class MultiheadAttention(Module):
         dropout_p = self.dropout if self.training else 0.0
         weights = None
         if need_weights:
-            weights = F.weights_op(q, k, mask, False, 1 / math.sqrt(self.head_dim))
+            weights = weights_op(q, k, mask, False, 1 / math.sqrt(self.head_dim))
             weights = F.dropout(weights, dropout_p) if dropout_p else weights
             out = weights.matmul(v)
             weights = weights.mean(1) if average_attn_weights else weights

@@ -7,7 +7,7 @@ import math
 from compat.torch import creation
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
-from compat.torch.nn.convolution import tuple_of
+from compat.torch.nn.functional.convolution import tuple_of
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Parameter
 

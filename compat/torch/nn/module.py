@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import itertools
 from collections import OrderedDict, namedtuple
 from collections.abc import Callable
 from typing import Any
@@ -411,6 +410,3 @@ def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
 
 def clones(module: Module, count: int) -> list[Module]:
     return [copy.deepcopy(module) for _ in range(count)]
-
-
-_ = itertools

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from compat.torch.nn import functional as F
+from compat.torch.nn.functional.dropout import check_probability
 from compat.torch.nn.module import Module
 
 
@@ -11,7 +14,7 @@ class Simple(Module):
 
     function: staticmethod
     settings: dict = {}  # name -> default, in order; REQUIRED has no default
-    shown: tuple = ()  # pieces of the repr, format strings over the settings
+    shown: Sequence[str] = ()  # pieces of the repr, format strings over the settings
     fixed: dict = {}
 
     def __init__(self, *args, **kwargs):
@@ -86,7 +89,7 @@ class Dropping(Simple):
     """Drops in training only."""
 
     def prepare(self) -> None:
-        F.check_probability(self.p)
+        check_probability(self.p)
 
     def forward(self, input):
         return type(self).function(input, self.p, self.training, self.inplace)

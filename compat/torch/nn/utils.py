@@ -6,7 +6,7 @@ import math
 
 from compat.torch.autograd import no_grad
 from compat.torch.reductions import vector_norm
-from compat.torch.shaping import cat, stack
+from compat.torch.joining import cat, stack
 from compat.torch.tensor import Tensor
 from compat.torch.creation import tensor
 

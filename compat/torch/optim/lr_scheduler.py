@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections import Counter
 
 
@@ -157,6 +156,3 @@ class CosineAnnealingLR(LRScheduler):
                     for base, rate in zip(self.base_lrs, self.current())]
         ratio = self.height(self.last_epoch) / self.height(self.last_epoch - 1)
         return [ratio * (rate - self.eta_min) + self.eta_min for rate in self.current()]
-
-
-_ = bisect_right

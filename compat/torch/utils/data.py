@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from compat.torch import creation, random
-from compat.torch.shaping import stack
+from compat.torch.joining import stack
 from compat.torch.tensor import Tensor, from_array
 
 
@@ -246,6 +246,3 @@ class DataLoader:
         while batch := list(itertools.islice(examples, self.batch_size)):
             if len(batch) == self.batch_size or not self.drop_last:
                 yield collate(batch)
-
-
-_ = Iterable

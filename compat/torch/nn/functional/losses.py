@@ -10,15 +10,13 @@ from compat.torch.promotion import cast, expanded, inexact, together
 from compat.torch.reductions import log_softmax_op
 from compat.torch.reductions import mean as mean_all
 from compat.torch.reductions import sum as sum_all
-from compat.torch.tensor import Tensor, wrap_dim
-from minigrad import core
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
 from minigrad.ops.reduction import reduce_sum
-from minigrad.ops.selection import select_n, stop_gradient
-from minigrad.ops.shaping import broadcast_in_dim, concatenate, iota, reshape, transpose
+from minigrad.ops.selection import select_n
+from minigrad.ops.shaping import reshape, transpose
 
 
 def check_reduction(reduction: str) -> None:
@@ -103,13 +101,10 @@ def picked(x, index, axis: int):
     order = tuple(i for i in range(len(aval_of(x).shape)) if i != axis) + (axis,)
     x = transpose(x, permutation=order) if order != tuple(range(len(order))) else x
     shape = aval_of(x).shape  # (..., C)
-    columns = [reshape(iota(dtype=I64, shape=shape[:-1], dimension=d), new_sizes=(*shape[:-1], 1))
-               for d in range(len(shape) - 1)]
-    columns.append(reshape(cast(index, I64), new_sizes=(*shape[:-1], 1)))
-    vectors = concatenate(*columns, dimension=len(shape) - 1) if len(columns) > 1 else columns[0]
-    dims = tuple(range(len(shape)))
-    return gather(x, vectors, dimension_numbers=GatherDimensionNumbers((), dims, dims),
-                  slice_sizes=(1,) * len(shape), mode=CLIP, unique_indices=True)
+    vectors = reshape(cast(index, I64), new_sizes=(*shape[:-1], 1))
+    batch, last = tuple(range(len(shape) - 1)), (len(shape) - 1,)
+    return gather(x, vectors, slice_sizes=(1,) * len(shape), mode=CLIP, unique_indices=True,
+                  dimension_numbers=GatherDimensionNumbers((), last, last, batch, batch))
 
 
 def nll_body(input, target, weight=None, ignore_index=-100, reduction="mean"):
@@ -128,7 +123,7 @@ def nll_body(input, target, weight=None, ignore_index=-100, reduction="mean"):
         scale = gather(weight, chosen, slice_sizes=(1,), mode=CLIP,
                        dimension_numbers=GatherDimensionNumbers((), (0,), (0,)))
         scale = select_n(kept, like(scale, 0), scale)
-    loss = select_n(kept, like(loss, 0), e.mul(loss, scale))
+    loss = select_n(kept, like(loss, 0), loss if weight is None else e.mul(loss, scale))
     if reduction == "none":
         return loss
     axes = tuple(range(len(aval_of(loss).shape)))
@@ -282,4 +277,3 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
 
 
-_ = Tensor, wrap_dim, core, stop_gradient, broadcast_in_dim

@@ -8,8 +8,7 @@ import numpy as np
 
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
-from compat.torch.promotion import cast
-from compat.torch.shaping import cat, stack
+from compat.torch.joining import cat
 from kernels.windows import ConvDimensionNumbers
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
@@ -281,5 +280,3 @@ def adaptive(rank: int, pool, reduce):
 adaptive_avg_pool1d = adaptive(1, avg_pool1d, lambda x, dim, keep: x.mean(dim, keep))
 adaptive_avg_pool2d = adaptive(2, avg_pool2d, lambda x, dim, keep: x.mean(dim, keep))
 adaptive_max_pool2d = adaptive(2, max_pool2d, lambda x, dim, keep: x.amax(dim, keep))
-
-_ = cast, stack

@@ -1,4 +1,4 @@
-"""Functions that rearrange elements. Views share memory with their base; the rest copies."""
+"""Views: the same memory in another shape, another order, or in part."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ import math
 
 import numpy as np
 
-from compat.torch.operation import operation, variadic
+from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
-from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype
+from compat.torch.promotion import broadcast_shapes
 from compat.torch.tensor import wrap_dim, wrap_dims
 from minigrad import views
 from minigrad.core import aval_of
 from minigrad.ops.indexing import GatherDimensionNumbers, gather
-from minigrad.ops.joining import concatenate
-from minigrad.ops.selection import select_n
-from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, rev, slice_, tile, transpose
+from minigrad.ops.shaping import broadcast_in_dim, reshape, slice_, transpose
 
 # ------------------------------------------------------------------ arguments
 
 
 def sizes_of(sizes) -> tuple[int, ...]:
     """`view(2, 3)` and `view((2, 3))` alike."""
+    if all(type(s) is int for s in sizes):
+        return sizes
     if len(sizes) == 1 and not isinstance(sizes[0], int) and hasattr(sizes[0], "__iter__"):
         sizes = sizes[0]
     return tuple(s if type(s) is int else int(s) for s in sizes)
@@ -57,14 +57,14 @@ def can_view(input, sizes) -> bool:
     array = input.value
     if not input.spec.concrete or type(array) is not np.ndarray or array.flags.c_contiguous:
         return True
-    return np.may_share_memory(array.reshape(sizes), array)
+    return np.may_share_memory(array.reshape(infer_size(sizes, array.size)), array)
 
 
 # ------------------------------------------------------------------ views
 
 
 def reshaped(input, sizes):
-    return reshape(input, new_sizes=sizes)
+    return reshape(input, new_sizes=infer_size(sizes, aval_of(input).size))
 
 
 view_op = operation(reshaped, name="view", view=True, tensors=("input",))
@@ -78,7 +78,7 @@ alias = operation(lambda input: reshape(input, new_sizes=aval_of(input).shape), 
 
 def view(input, *shape):
     """The same memory in another shape; or read as another dtype of the same width."""
-    sizes = infer_size(sizes_of(shape), input.numel())
+    sizes = sizes_of(shape)
     if not can_view(input, sizes):
         raise RuntimeError(
             "view size is not compatible with input tensor's size and stride (at least one "
@@ -88,7 +88,7 @@ def view(input, *shape):
 
 def reshape_(input, *shape):
     """A view in another shape where the memory allows it, otherwise a copy."""
-    sizes = infer_size(sizes_of(shape), input.numel())
+    sizes = sizes_of(shape)
     if can_view(input, sizes):
         return view_op(shareable(input), sizes)
     return copying_view(UNARY["clone"](input), sizes)
@@ -334,112 +334,6 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
     return diagonal_op(input, offset, wrap_dim(dim1, ndim), wrap_dim(dim2, ndim))
 
 
-# ------------------------------------------------------------------ joining and copying
-
-
-def concatenated(tensors, dim=0):
-    dtype = result_dtype(*tensors)
-    kept = [x for x in tensors if aval_of(x).shape != (0,)] or tensors[:1]
-    axis = wrap_dim(dim, len(aval_of(kept[0]).shape))
-    first = aval_of(kept[0]).shape
-    for i, x in enumerate(kept):
-        own = aval_of(x).shape
-        if len(own) != len(first):
-            raise RuntimeError("Tensors must have same number of dimensions: got "
-                               f"{len(first)} and {len(own)}")
-        for d, (n, m) in enumerate(zip(first, own)):
-            if n != m and d != axis:
-                raise RuntimeError("Sizes of tensors must match except in dimension "
-                                   f"{axis}. Expected size {n} but got size {m} for tensor number "
-                                   f"{i} in the list.")
-    kept = [cast(x, dtype) for x in kept]
-    return concatenate(*kept, dimension=axis) if len(kept) > 1 else kept[0]
-
-
-def stacked(tensors, dim=0):
-    dtype, first = result_dtype(*tensors), aval_of(tensors[0]).shape
-    for i, x in enumerate(tensors):
-        if aval_of(x).shape != first:
-            raise RuntimeError("stack expects each tensor to be equal size, but got "
-                               f"{list(first)} at entry 0 and {list(aval_of(x).shape)} at entry "
-                               f"{i}")
-    d = wrap_dim(dim, len(first) + 1)
-    sizes = first[:d] + (1,) + first[d:]
-    parts = [reshape(cast(x, dtype), new_sizes=sizes) for x in tensors]
-    return concatenate(*parts, dimension=d) if len(parts) > 1 else parts[0]
-
-
-cat_op, stack_op = variadic(concatenated, "cat"), variadic(stacked, "stack")
-
-
-def cat(tensors, dim=0):
-    """The tensors one after the other along `dim`."""
-    tensors = list(tensors)
-    if not tensors:
-        raise ValueError("torch.cat(): expected a non-empty list of Tensors")
-    return cat_op(tensors, dim=dim)
-
-
-def stack(tensors, dim=0):
-    """The tensors side by side along a new dimension."""
-    tensors = list(tensors)
-    if not tensors:
-        raise RuntimeError("stack expects a non-empty TensorList")
-    return stack_op(tensors, dim=dim)
-
-
-@operation(name="repeat", tensors=("input",))
-def repeat_op(input, sizes):
-    shape = aval_of(input).shape
-    x = expand_to(input, (1,) * (len(sizes) - len(shape)) + shape)
-    return tile(x, reps=sizes)
-
-
-def repeat(input, *sizes):
-    """Copies along each dimension."""
-    return repeat_op(input, sizes_of(sizes))
-
-
-@operation(name="flip", tensors=("input",))
-def flip_op(input, dims):
-    return rev(input, dimensions=wrap_dims(dims, len(aval_of(input).shape)))
-
-
-def flip(input, *dims):
-    """The reverse order along `dims`."""
-    return flip_op(input, sizes_of(dims))
-
-
-@operation(name="constant_pad_nd", tensors=("input",))
-def constant_pad(input, padding, value=0.0):
-    """`value` around the last dimensions; pairs from the last dimension backwards."""
-    ndim = len(aval_of(input).shape)
-    config = [(0, 0, 0)] * ndim
-    for i in range(len(padding) // 2):
-        config[ndim - 1 - i] = (padding[2 * i], padding[2 * i + 1], 0)
-    dtype = aval_of(input).dtype
-    return pad(input, np.asarray(value).astype(dtype)[()], padding_config=tuple(config))
-
-
-@operation(name="roll", tensors=("input",))
-def roll_op(input, shifts, dims):
-    shape = aval_of(input).shape
-    x = reshape(input, new_sizes=(math.prod(shape),)) if dims is None else input
-    for shift, dim in zip(shifts, (0,) if dims is None else dims):
-        n = aval_of(x).shape[dim]
-        cut = -shift % n if n else 0
-        if cut:
-            x = concatenate(part(x, dim, cut, n), part(x, dim, 0, cut), dimension=dim)
-    return reshape(x, new_sizes=shape)
-
-
-def roll(input, shifts, dims=None):
-    """Elements moved along dimensions; what falls off the end comes back at the start."""
-    shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    dims = None if dims is None else wrap_dims(dims, len(input.spec.shape))
-    return roll_op(input, shifts, dims)
-
-
 def contiguous(input, memory_format=None):
     """The same numbers in the order of their indices; a copy only if they are not."""
     if input.is_contiguous():
@@ -448,20 +342,3 @@ def contiguous(input, memory_format=None):
     if copy.spec.concrete:
         copy.value = np.ascontiguousarray(copy.value)
     return copy
-
-
-def triangle(keep):
-    def fn(input, diagonal=0):
-        x = input
-        shape = aval_of(x).shape
-        if len(shape) < 2:
-            raise RuntimeError("tril: input tensor must have at least 2 dimensions")
-        mask = expand_to(keep(np.ones(shape[-2:], bool), diagonal), shape)
-        zeros = np.zeros(shape, aval_of(x).dtype)
-        return select_n(mask, zeros, x)
-
-    return fn
-
-
-tril = operation(triangle(np.tril), name="tril")
-triu = operation(triangle(np.triu), name="triu")

@@ -14,7 +14,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.selection import stop_gradient
-from minigrad.ops.shaping import broadcast_in_dim, reshape
+from minigrad.ops.shaping import reshape
 
 
 def moments(x, axes):
@@ -152,6 +152,3 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """x over its p-norm along `dim`."""
     return input / vector_norm(input, p, dim, True).clamp(eps).expand_as(input)
-
-
-_ = broadcast_in_dim

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 
 from compat.torch.operation import operation
-from compat.torch.pointwise import UNARY, floating, like, strong
+from compat.torch.pointwise import UNARY, floating, like
 from compat.torch.reductions import log_softmax_op, softmax_op
 from compat.torch.dtypes import to_numpy_or_none
-from compat.torch.promotion import cast
-from compat.torch.shaping import chunk, part
+from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
 from minigrad import views
 from minigrad.core import aval_of
@@ -191,6 +190,3 @@ def log_softmax(input, dim=None, _stacklevel=3, dtype=None):
 
 def softmin(input, dim=None, _stacklevel=3, dtype=None):
     return softmax(-input, dim, dtype=dtype)
-
-
-_ = cast, chunk, strong
