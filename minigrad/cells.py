@@ -9,15 +9,15 @@ rate) is read and written by functions.
 
 from __future__ import annotations
 
+import gc
 import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-
 from minigrad import errors, tape, views
 from minigrad.core import (
-    EVAL, Tensor, Trace, Tracer, aval_of, box, get_mode, make_box, make_spec, owns, using,
+    EVAL, NO_GRAD, Tensor, Trace, Tracer, aval_of, box, get_mode, make_box, make_spec, owns,
+    using,
 )
 from minigrad.modes import with_grad
 from minigrad.program import StageTrace
@@ -228,8 +228,6 @@ class CellTrace(StageTrace):
                 tensor.node = None  # a graph of traced values is of no use, and holds others
         tensor = None
         if self.living():
-            import gc
-
             gc.collect()  # a cycle among the user's objects must not pass for a survivor
         return [ref for ref in self.births if ref() is not None]
 
@@ -241,12 +239,16 @@ def settle(handle: Tensor | None, new: Tensor) -> None:
     """A Tensor born while staging gets the value that it stood for."""
     if handle is None:
         return
-    link = handle.__dict__.pop("view_of", None) if hasattr(handle, "__dict__") else None
-    del link
     wants = isinstance(handle.node, tape.AccumulateGrad) and handle.spec.requires_grad
-    handle.value = np.array(new.value) if new.spec.concrete else new.value
+    handle.value = new.value
     handle.spec = make_spec(new.spec.aval, wants, new.spec.concrete)
     if not wants:
         handle.node = None
     if not new.spec.concrete:
         new.value.trace.witness(handle)
+    link = getattr(handle, "view_of", None)
+    if link is not None and link[0].spec.concrete and new.spec.concrete:
+        with using(NO_GRAD):  # its base survived too: they go on sharing memory
+            handle.value = link[1](link[0]).value
+    elif link is not None:
+        del handle.view_of

@@ -42,8 +42,8 @@ UNARY: dict[str, tuple[dict, Callable[[float], float]]] = {
 class Draft:
     """A program being drawn."""
 
-    def __init__(self, draw, shapes: Sequence[tuple]):
-        self.draw, self.shapes = draw, tuple(shapes)
+    def __init__(self, draw, shapes: Sequence[tuple], control: Sequence[str]):
+        self.draw, self.shapes, self.kinds = draw, tuple(shapes), tuple(control)
         self.values = [Value(s, 1.0, True) for s in shapes]
         self.steps: list[Step] = []
 
@@ -200,7 +200,7 @@ class Draft:
                      params={"padding_config": config})
 
     def control(self) -> None:
-        kind = self.choose(CONTROL)
+        kind = self.choose(self.kinds)
         if kind == "scan":
             i = self.value(lambda v: len(v.shape) >= 1)
             if i is None:
@@ -226,10 +226,11 @@ MOVES = (Draft.unary, Draft.binary, Draft.unary, Draft.binary, Draft.dot, Draft.
 
 
 @st.composite
-def programs(draw, largest: int = 8, shapes: Sequence[tuple] | None = None) -> Program:
+def programs(draw, largest: int = 8, shapes: Sequence[tuple] | None = None,
+             control: Sequence[str] = tuple(CONTROL)) -> Program:
     """Random programs of up to three inputs and about `largest` steps."""
     shape = st.sampled_from([(), (3,), (2,), (2, 3), (3, 2), (3, 3)])
-    draft = Draft(draw, shapes or draw(st.lists(shape, min_size=1, max_size=3)))
+    draft = Draft(draw, shapes or draw(st.lists(shape, min_size=1, max_size=3)), control)
     for _ in range(draw(st.integers(1, largest))):
         draw(st.sampled_from(MOVES))(draft)
     return draft.program()

@@ -138,6 +138,9 @@ def finite_differences(f, x, step: float = 1e-5):
                      / (2 * step) for e in np.eye(at.size)])
 
 
+# The rule of the custom_jvp step is not its function's derivative: differences would find out.
+TRUTHFUL = [kind for kind in co.CONTROL if kind != "custom_jvp"]
+
 HESSIANS = {
     "jacfwd(jacrev)": lambda f, x: jacfwd(jacrev(f))(x),
     "jacrev(jacfwd)": lambda f, x: jacrev(jacfwd(f))(x),
@@ -166,6 +169,6 @@ def check_hessians(program: co.Program, seed: int) -> None:
 
 
 @EXAMPLES
-@given(drawing.programs(shapes=((3,),)), st.integers(0, 2**16))
+@given(drawing.programs(shapes=((3,),), control=TRUTHFUL), st.integers(0, 2**16))
 def test_seven_ways_to_a_hessian(program, seed):
     check_hessians(program, seed)

@@ -12,12 +12,33 @@ from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, from_array
 from minigrad import core
-from minigrad.core import config
+from minigrad.core import EVAL, config, get_mode
+from minigrad.ops.families import full as full_of
+from minigrad.ops.selection import copy
 
 
 def finish(array, requires_grad: bool) -> Tensor:
-    """A Tensor over a new array; one of rank zero is held as a NumPy scalar."""
-    made = from_array(array if array.shape else array[()])
+    """A Tensor over a new array; one of rank zero is held as a NumPy scalar.
+
+    While a function is staged the Tensor is born in the program: made at the outer level it would
+    be one and the same for all calls, and `y = zeros(3); y += x` would add up from call to call.
+    """
+    if get_mode().trace is EVAL:
+        made = from_array(array if array.shape else array[()])
+    else:
+        made = of_face(copy(array))
+    return made.requires_grad_() if requires_grad else made
+
+
+def of_face(x: core.Tensor) -> Tensor:
+    return core.make_box(Tensor, x.value, x.spec, x.node)
+
+
+def fill(shape, value, dtype: np.dtype, requires_grad: bool) -> Tensor:
+    """`value` everywhere."""
+    if get_mode().trace is EVAL or not shape:
+        return finish(np.full(shape, value, dtype), requires_grad)
+    made = of_face(full_of(shape, value, dtype))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -101,12 +122,12 @@ def filled(name: str, value):
     def fn(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
            pin_memory=False, memory_format=None):
         kind = to_numpy_or_none(dtype) or config.default_dtype
-        return finish(np.full(sizes_of(size), value, kind), requires_grad)
+        return fill(sizes_of(size), value, kind, requires_grad)
 
     def like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
              memory_format=None):
         kind = to_numpy_or_none(dtype) or input.spec.dtype
-        return finish(np.full(input.spec.shape, value, kind), requires_grad)
+        return fill(input.spec.shape, value, kind, requires_grad)
 
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"A Tensor of {name}."
@@ -126,7 +147,7 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> T
         dtype = dtype or fill_value.dtype
         fill_value = fill_value.item()
     kind = to_numpy_or_none(dtype) or scalar_type(type(fill_value))
-    return finish(np.full(sizes_of((size,)), fill_value, kind), requires_grad)
+    return fill(sizes_of((size,)), fill_value, kind, requires_grad)
 
 
 def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
