@@ -155,9 +155,10 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
     saved_names = [names[inputs[i] if kind == "in" else outs[i] if kind == "out" else mids[i]]
                    for kind, i in saved]
     consts = dict(zip(both.constvars, both.consts))
-    entry.source, constants = backward_text(entry.name, backward, grads, names, saved_names,
+    text, constants = backward_text(entry.name, backward, grads, names, saved_names,
                                             g_names, n_out, consts, strict=False)
-    entry.backward = instantiate_source(entry.source, constants, ARRAYS)
+    entry.source = display(text).rstrip()
+    entry.backward = instantiate_source(text, constants, ARRAYS)
     if not mids:
         entry.recompute = False
         entry.strict_source, entry.strict_constants = backward_text(
@@ -271,5 +272,5 @@ def backward_source(operation, *avals: str, **params) -> str:
         fn, name = operation, getattr(operation, "__name__", "function")
     specs = [make_spec(parse_aval(a), True) for a in avals]
     entry = derive(fn, name, specs, Tensor, True)
-    return display(entry.source).rstrip()
+    return entry.source
 

@@ -272,14 +272,15 @@ def apply_traced(function: type, args: tuple):
     """The same rule as a `custom_vjp`: what `forward` saved, and Tensors among the attributes of
     the context, are its residuals."""
     positions = [i for i, a in enumerate(args) if isinstance(a, Tensor)]
+    others = [None if isinstance(a, Tensor) else a for a in args]
+    needs = tuple(isinstance(a, Tensor) and is_differentiable(a.spec.aval) for a in args)
     last: dict[str, Any] = {}
 
-    def run(*tensors):
-        full = list(args)
+    def run(tensors: tuple) -> tuple[list, Context]:
+        full = list(others)
         for i, t in zip(positions, tensors):
             full[i] = t
-        context = Context(tuple(i in positions and is_differentiable(args[i].spec.aval)
-                                for i in range(len(args))))
+        context = Context(needs)
         outs, last["give_back"] = as_outputs(run_forward(function, context, tuple(full)))
         last["plain"] = [None if isinstance(o, Tensor) else o for o in outs]
         found = [o for o in outs if isinstance(o, Tensor)]
@@ -288,19 +289,24 @@ def apply_traced(function: type, args: tuple):
         return found, context
 
     def forward(*tensors):
-        return run(*tensors)[0]
+        return run(tensors)[0]
 
     def fwd(*tensors):
-        outs, context = run(*tensors)
+        outs, context = run(tensors)
+        kept = {k: v for k, v in vars(context).items() if isinstance(v, Tensor)}
+        residuals = context._to_save, kept
+        context._to_save = context._dirty = context._without_grad = ()
+        vars(context).update(dict.fromkeys(kept))  # the values of a level must not outlive it
         last["context"] = context
-        kept = {k: v for k, v in vars(context).items() if not k.startswith("_")}
-        return outs, (context._to_save, {k: v for k, v in kept.items() if isinstance(v, Tensor)})
+        return outs, residuals
 
     def bwd(residuals, cotangents):
-        context, (saved, attributes) = last["context"], residuals
-        context._saved = lambda: saved
-        vars(context).update(attributes)
-        grads = run_backward(function, context, tuple(cotangents), len(args))
+        context = last["context"]
+        context._to_save, kept = residuals
+        vars(context).update(kept)
+        grads = run_backward(function, context, tuple(cotangents), len(needs))
+        context._to_save = ()
+        vars(context).update(dict.fromkeys(kept))
         return tuple(grads[i] for i in positions)
 
     forward.__name__ = fwd.__name__ = function.__name__
@@ -312,4 +318,3 @@ def apply_traced(function: type, args: tuple):
         outs[k] = views.write(args[positions[j]], outs[k])
     found = iter(outs)
     return last["give_back"]([next(found) if p is None else p for p in last["plain"]])
-

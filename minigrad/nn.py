@@ -12,7 +12,7 @@ from minigrad.numpy import reductions
 from minigrad.numpy.floats import clip, isfinite
 from minigrad.numpy.promotion import convert, inexact, operand, promote, promote_dtypes, shape_of
 from minigrad.numpy.selecting import where as choose
-from minigrad.numpy.shaping import split_at
+from minigrad.numpy.joining import split_at
 from minigrad.numpy.staging import staged
 from minigrad.ops.calls import custom_jvp
 from minigrad.ops.families import full

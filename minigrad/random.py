@@ -16,7 +16,8 @@ import numpy as np
 from kernels import threefry
 from minigrad.core import SHORT_NAMES, Primitive, aval_of, make_aval, scalar_dtype, table
 from minigrad.numpy import elementwise, floats, reductions
-from minigrad.numpy.indexing import getitem, take
+from minigrad.numpy.indexing import getitem
+from minigrad.numpy.taking import take
 from minigrad.numpy.promotion import convert, operand, promote_dtypes, settled, shape_of
 from minigrad.numpy.selecting import broadcast_to
 from minigrad.numpy.shaping import moveaxis, reshape

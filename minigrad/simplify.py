@@ -89,6 +89,14 @@ def drop_identity(eqn: Eqn, made_by):
     return (x, out) if x.aval is out.aval and type(x) is Var and not permutes else eqn
 
 
+def convert_literal(eqn: Eqn, made_by):
+    """A constant takes its final dtype at once."""
+    (x,), (out,) = eqn.invars, eqn.outvars
+    if type(x) is Literal and x.aval.dtype.kind in "fib" and out.aval.dtype.kind in "fV":
+        return Literal(x.value.astype(out.aval.dtype), out.aval), out
+    return eqn
+
+
 def sum_of_ones_is_reshape(eqn: Eqn, made_by):
     """A sum over axes of size one moves no number."""
     x, axes = eqn.invars[0], eqn.params["axes"]
@@ -140,7 +148,7 @@ rewrites: dict[str, tuple] = {
     "add_any": (lambda eqn, made: drop_unit(eqn, made, 0, (0, 1)),),
     "sub": (lambda eqn, made: drop_unit(eqn, made, 0, (1,)),),
     "div": (lambda eqn, made: drop_unit(eqn, made, 1, (1,)),),
-    "convert_element_type": (drop_identity,),
+    "convert_element_type": (drop_identity, convert_literal),
     "broadcast_in_dim": (drop_identity,),
     "reshape": (drop_identity, reshape_of_reshape),
     "reduce_sum": (drop_identity, sum_of_ones_is_reshape),

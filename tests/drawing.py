@@ -1,17 +1,18 @@
-"""Hypothesis draws programs and towers of transforms, and shrinks them when they fail.
+"""Random programs and towers of transforms from a seed, and simpler ones where one fails.
 
-Programs are smooth nearly everywhere, bounded, and short, so that a mismatch means a bug: each
+Plain random numbers rather than hypothesis, which prefers small examples and repeats itself: of
+its towers half were one transform over one step. Programs are smooth nearly everywhere, bounded, and short, so that a mismatch means a bug: each
 value carries a bound on its size, and a step that would exceed LARGEST is not taken.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
 from typing import Any
 
-import hypothesis.strategies as st
 import numpy as np
 
 from tests.compositions import CONTROL, TRANSFORMS, Program, Step, Transform
@@ -42,18 +43,20 @@ UNARY: dict[str, tuple[dict, Callable[[float], float]]] = {
 class Draft:
     """A program being drawn."""
 
-    def __init__(self, draw, shapes: Sequence[tuple], control: Sequence[str]):
-        self.draw, self.shapes, self.kinds = draw, tuple(shapes), tuple(control)
+    def __init__(self, random: Random, shapes: Sequence[tuple], control: Sequence[str]):
+        self.random, self.shapes, self.kinds = random, tuple(shapes), tuple(control)
         self.values = [Value(s, 1.0, True) for s in shapes]
         self.steps: list[Step] = []
 
     def choose(self, options: Sequence) -> Any:
-        return self.draw(st.sampled_from(list(options)))
+        return self.random.choice(options)
 
     def value(self, accepts: Callable[[Value], bool] = lambda v: True) -> int | None:
-        """The index of a value, the newest ones preferred by the shrinker."""
+        """The index of a value; half of the time the newest, so that programs grow deep."""
         fitting = [i for i, v in enumerate(self.values) if v is not PREDICATE and accepts(v)]
-        return self.choose(fitting[::-1]) if fitting else None
+        if not fitting:
+            return None
+        return fitting[-1] if self.choose([False, True]) else self.choose(fitting)
 
     def any(self) -> tuple[int, Value]:
         i = self.value()
@@ -146,7 +149,7 @@ class Draft:
         axis = self.choose(range(len(v.shape)))
         op = self.choose(["transpose", "rev", "reshape", "cumsum", "sort"])
         if op == "transpose":
-            order = self.draw(st.permutations(range(len(v.shape))))
+            order = self.random.sample(range(len(v.shape)), len(v.shape))
             self.add(op, [i], [v.shape[k] for k in order], v.bound,
                      params={"permutation": tuple(order)})
         elif op == "rev":
@@ -224,30 +227,81 @@ class Draft:
 MOVES = (Draft.unary, Draft.binary, Draft.unary, Draft.binary, Draft.dot, Draft.divide, Draft.root,
          Draft.select, Draft.move_axes, Draft.resize, Draft.control)
 
+SHAPES = ((), (3,), (2,), (2, 3), (3, 2), (3, 3))
 
-@st.composite
-def programs(draw, largest: int = 8, shapes: Sequence[tuple] | None = None,
-             control: Sequence[str] = tuple(CONTROL)) -> Program:
-    """Random programs of up to three inputs and about `largest` steps."""
-    shape = st.sampled_from([(), (3,), (2,), (2, 3), (3, 2), (3, 3)])
-    draft = Draft(draw, shapes or draw(st.lists(shape, min_size=1, max_size=3)), control)
-    for _ in range(draw(st.integers(1, largest))):
-        draw(st.sampled_from(MOVES))(draft)
+
+def random_program(random: Random, shapes: Sequence[tuple] | None = None,
+                   control: Sequence[str] = tuple(CONTROL)) -> Program:
+    """A program of up to three inputs and some two to a dozen steps."""
+    shapes = shapes or random.choices(SHAPES, k=random.randint(1, 3))
+    draft = Draft(random, shapes, control)
+    for _ in range(random.randint(2, 8)):
+        random.choice(MOVES)(draft)
     return draft.program()
 
 
-@st.composite
-def towers(draw, shapes: Sequence[tuple], largest: int = 4,
-           kinds: Sequence[str] = tuple(TRANSFORMS)) -> list[Transform]:
-    """Up to four transforms; each vmap adds an axis to some of the arguments."""
+def random_tower(random: Random, shapes: Sequence[tuple], largest: int = 4,
+                 kinds: Sequence[str] = tuple(TRANSFORMS)) -> list[Transform]:
+    """Up to `largest` transforms; each vmap adds an axis to some of the arguments."""
     result, current = [], list(shapes)
-    for kind in draw(st.lists(st.sampled_from(kinds), min_size=1, max_size=largest)):
+    for kind in random.choices(kinds, k=random.randint(1, largest)):
         transform = Transform(kind)
         if kind == "vmap":
-            axes = [draw(st.sampled_from([0, len(s), None])) for s in current]
+            axes = [random.choice([0, len(s), None]) for s in current]
             if all(a is None for a in axes):
                 axes[0] = 0
-            transform = Transform(kind, tuple(axes), draw(st.sampled_from(SIZES)))
+            transform = Transform(kind, tuple(axes), random.choice(SIZES))
         current = transform.batch(current)
         result.append(transform)
     return result
+
+
+# ------------------------------------------------------------------ simpler ones
+
+Case = tuple[Program, list[Transform]]
+
+
+def simplest(program: Program, transforms: list[Transform],
+             fails: Callable[[Program, list[Transform]], bool]) -> Case:
+    """Greedily simpler, as long as it still fails."""
+    for candidate in simpler(program, transforms):
+        if fails(*candidate):
+            return simplest(*candidate, fails)
+    return program, transforms
+
+
+def simpler(program: Program, transforms: list[Transform]) -> Iterator[Case]:
+    """One transform less, an earlier result for output, or an input in place of a step."""
+    for k in range(len(transforms)):
+        if len(transforms) > 1:
+            yield program, transforms[:k] + transforms[k + 1:]
+    count = len(program.shapes)
+    for output in range(count, count + len(program.steps)):
+        if (output,) != program.outputs:
+            yield without_dead_steps(replace(program, outputs=(output,))), transforms
+    for k, step in enumerate(program.steps):
+        for operand in step.operands:
+            if type(operand) is int:
+                yield without_step(program, count + k, operand), transforms
+
+
+def without_step(program: Program, index: int, other: int) -> Program:
+    """Value `other` in place of value `index`."""
+    def swap(a):
+        return other if type(a) is int and a == index else a
+
+    steps = [replace(s, operands=tuple(map(swap, s.operands))) for s in program.steps]
+    return without_dead_steps(Program(program.shapes, tuple(steps),
+                                      tuple(map(swap, program.outputs))))
+
+
+def without_dead_steps(program: Program) -> Program:
+    count = len(program.shapes)
+    needed = set(program.outputs) | set(range(count))
+    for k in reversed(range(len(program.steps))):
+        if count + k in needed:
+            needed.update(a for a in program.steps[k].operands if type(a) is int)
+    number = {old: new for new, old in enumerate(sorted(needed))}
+    steps = [replace(s, operands=tuple(number[a] if type(a) is int else a for a in s.operands))
+             for k, s in enumerate(program.steps) if count + k in needed]
+    return Program(program.shapes, tuple(steps), tuple(number[o] for o in program.outputs))

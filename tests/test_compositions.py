@@ -6,11 +6,12 @@ Every primitive is right alone (`test_rows.py`); here they meet, and so do `jvp`
 
 from __future__ import annotations
 
-import hypothesis.strategies as st
+from random import Random
+
 import jax
 import numpy as np
 import pytest
-from hypothesis import given, note, settings
+from hypothesis import settings
 
 import minigrad
 from compat.differential import check, engine_x64
@@ -21,55 +22,68 @@ from tests import compositions as co
 from tests import drawing
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
-EXAMPLES = settings(max_examples=500 if THOROUGH else 40)
+SEEDS = range(500 if THOROUGH else 40)
 
 # A tower of four derivatives amplifies rounding: three quarters of the digits have to agree, those
 # of one where a result is smaller: the programs work on numbers of about that size.
 ULPS = np.finfo(np.float64).eps ** -0.25
 
 
-def agree(ours, expected, where: str) -> None:
-    problem = difference(np.asarray(core.to_array(ours)), np.asarray(expected), ULPS, least=1.0)
-    assert problem is None, f"{where}: {problem}"
+def disagreement(ours, expected) -> str | None:
+    return difference(np.asarray(core.to_array(ours)), np.asarray(expected), ULPS, least=1.0)
 
 
-def compare(program: co.Program, transforms, seed: int) -> None:
-    """The same tower over the engine and over JAX, in 64 bits."""
-    note(f"{program}\ntransforms, innermost first: {transforms}")
+def compare(program: co.Program, transforms, seed: int) -> str | None:
+    """The same tower over the engine and over JAX, in 64 bits: what differs, in words."""
     inputs = co.arguments(program.shapes, transforms, seed)
     with jax.enable_x64(True):
         expected = co.compiled(co.tower(co.real_jax(), program, transforms))(*inputs)
     with engine_x64(True):
         boxes = [core.box(x if x.shape else x[()]) for x in inputs]
         results = co.tower(co.engine(), program, transforms)(*boxes)
-    assert len(results) == len(expected)
-    for k, (ours, theirs) in enumerate(zip(results, expected)):
-        agree(ours, theirs, f"result {k}")
+    problems = [f"result {k}: {p}" for k, (a, b) in enumerate(zip(results, expected, strict=True))
+                if (p := disagreement(a, b))]
+    return "\n".join(problems) or None
 
 
-@st.composite
-def cases(draw, kinds=tuple(co.TRANSFORMS), largest: int = 4):
-    program = draw(drawing.programs())
-    transforms = draw(drawing.towers(program.shapes, largest, kinds))
-    return program, transforms, draw(st.integers(0, 2**16))
+def differs(program: co.Program, transforms, seed: int) -> bool:
+    """Does this simpler case fail as well? One that JAX itself refuses does not count."""
+    try:
+        inputs = co.arguments(program.shapes, transforms, seed)
+        with jax.enable_x64(True):
+            jax.eval_shape(co.tower(co.real_jax(), program, transforms), *inputs)
+    except Exception:
+        return False
+    try:
+        return compare(program, transforms, seed) is not None
+    except Exception:
+        return True
 
 
-@EXAMPLES
-@given(cases())
-def test_towers_of_transforms(case):
-    compare(*case)
+def run(seed: int, kinds=tuple(co.TRANSFORMS), largest: int = 4) -> None:
+    random = Random(seed)
+    program = drawing.random_program(random)
+    transforms = drawing.random_tower(random, program.shapes, largest, kinds)
+    if differs(program, transforms, seed):
+        program, transforms = drawing.simplest(program, transforms,
+                                               lambda *case: differs(*case, seed))
+        print(f"{program}\ntransforms, innermost first: {transforms}, arguments of seed {seed}")
+        pytest.fail(compare(program, transforms, seed) or "")
 
 
-@EXAMPLES
-@given(cases(kinds=("tape",), largest=1))
-def test_tape_against_grad(case):
-    compare(*case)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_towers_of_transforms(seed: int):
+    run(seed)
 
 
-@EXAMPLES
-@given(cases(kinds=("tape", "jvp", "vmap"), largest=3))
-def test_tape_on_every_level(case):
-    compare(*case)
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tape_against_vjp(seed: int):
+    run(seed, ("tape",), 1)
+
+
+@pytest.mark.parametrize("seed", SEEDS)
+def test_tape_on_every_level(seed: int):
+    run(seed, ("tape", "jvp", "vmap"), 3)
 
 
 # ------------------------------------------------------------------ functions that hold functions
@@ -152,23 +166,21 @@ HESSIANS = {
 }
 
 
-def check_hessians(program: co.Program, seed: int) -> None:
-    note(str(program))
+@pytest.mark.parametrize("seed", SEEDS)
+def test_seven_ways_to_a_hessian(seed: int):
+    program = drawing.random_program(Random(seed), shapes=((3,),), control=TRUTHFUL)
+    print(program)
     (x,) = co.arguments(program.shapes, [], seed)
     with jax.enable_x64(True):
         f = scalar_of(program)(co.real_jax())
         expected = np.asarray(co.compiled(jax.hessian(f))(x))
     with engine_x64(True):
+        f = scalar_of(program)(co.engine())
         for way, hessian in HESSIANS.items():
-            ours = np.asarray(core.to_array(hessian(scalar_of(program)(co.engine()), core.box(x))))
+            ours = np.asarray(core.to_array(hessian(f, core.box(x))))
             if way == "finite differences":
                 scale = max(1.0, np.abs(expected).max())
                 assert np.abs(ours - expected).max() < 1e-6 * scale, way
             else:
-                agree(ours, expected, way)
-
-
-@EXAMPLES
-@given(drawing.programs(shapes=((3,),), control=TRUTHFUL), st.integers(0, 2**16))
-def test_seven_ways_to_a_hessian(program, seed):
-    check_hessians(program, seed)
+                problem = disagreement(ours, expected)
+                assert problem is None, f"{way}: {problem}"

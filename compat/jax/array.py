@@ -11,7 +11,7 @@ import numpy as np
 from compat.jax import printing
 from minigrad import errors
 from minigrad.core import Tensor, config, make_box, to_array
-from minigrad.numpy import indexing, operators
+from minigrad.numpy import operators, updating
 from minigrad.ops.families import dtype_kind
 
 NARROW = {"float64": "f4", "int64": "i4", "uint64": "u4", "complex128": "c8"}
@@ -71,7 +71,7 @@ class Array(Tensor):
         return value if value.dtype == dtype else value.astype(dtype)
 
     weak_type = property(lambda self: self.spec.aval.weak_type)
-    at = property(indexing.At)
+    at = property(updating.At)
     nbytes = property(lambda self: self.size * self.spec.dtype.itemsize)
     itemsize = property(lambda self: self.spec.dtype.itemsize)
     device = property(lambda self: CPU)

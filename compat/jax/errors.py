@@ -1,10 +1,2 @@
 """jax.errors."""
 
-from minigrad.errors import (
-    ConcretizationTypeError,
-    JAXTypeError,
-    TracerArrayConversionError,
-    TracerBoolConversionError,
-    TracerIntegerConversionError,
-    UnexpectedTracerError,
-)

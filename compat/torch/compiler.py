@@ -3,32 +3,83 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable
 
 import minigrad
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Tensor
+from minigrad import core
+from minigrad.core import get_mode
+from minigrad.tree import tree_flatten, tree_unflatten
+
+
+class Compiled:
+    """A function with its programs. Tensors are operands; numbers, strings and whatever else are
+    part of the key, as PyTorch specialises on them: `k` may be a size or decide a branch."""
+
+    def __init__(self, fn: Callable):
+        functools.update_wrapper(self, fn)
+        self.fn = fn
+        self.variants: dict = {}
+
+    @property
+    def traces(self) -> int:
+        """How often the function was staged."""
+        return sum(staged.traces for staged, _ in self.variants.values())
+
+    def __get__(self, instance, owner):
+        return self if instance is None else functools.partial(self, instance)
+
+    def __call__(self, *args, **kwargs):
+        leaves, tree = tree_flatten((args, kwargs))
+        tensors = [x for x in leaves if isinstance(x, core.Tensor)]
+        fixed = tuple(None if isinstance(x, core.Tensor) else (type(x), x) for x in leaves)
+        key = tree, fixed, get_mode().grad, tuple(t.spec for t in tensors)
+        if key not in self.variants:
+            self.variants[key] = self.variant(tree, fixed)
+        staged, rebuild = self.variants[key]
+        return rebuild(staged(*tensors))
+
+    def variant(self, tree, fixed):
+        """(the staged function of Tensors alone, what makes the user's result of its results)."""
+        out: dict = {}
+
+        def call(*tensors):
+            given = iter(tensors)
+            leaves = [next(given) if f is None else f[1] for f in fixed]
+            args, kwargs = tree_unflatten(tree, leaves)
+            results, out["tree"] = tree_flatten(self.fn(*args, **kwargs))
+            out["fixed"] = [None if isinstance(r, core.Tensor) else (r,) for r in results]
+            return [r for r in results if isinstance(r, core.Tensor)]
+
+        def rebuild(results):
+            found = iter(results)
+            return tree_unflatten(out["tree"], [
+                next(found) if f is None else f[0] for f in out["fixed"]])
+
+        call.__name__ = getattr(self.fn, "__name__", "compiled")
+        return minigrad.jit(call, cls=Tensor), rebuild
 
 
 class OptimizedModule(Module):
-    """A module whose forward is staged; everything else is the module's own."""
+    """A module whose call is staged, once for training and once for evaluation; everything else is
+    the module's own."""
 
     def __init__(self, module: Module):
         super().__init__()
         self._orig_mod = module
-        object.__setattr__(self, "staged", minigrad.jit(module.__call__, cls=Tensor))
+        self.training = module.training
+        object.__setattr__(self, "staged", {mode: Compiled(module.__call__)
+                                            for mode in (True, False)})
 
     def forward(self, *args, **kwargs):
-        return self.staged(*args, **kwargs)
+        return self.staged[self.training](*args, **kwargs)
 
     def __getattr__(self, name):
         try:
             return super().__getattr__(name)
         except AttributeError:
             return getattr(self._modules["_orig_mod"], name)
-
-    def train(self, mode: bool = True):
-        object.__setattr__(self, "staged", minigrad.jit(self._orig_mod.__call__, cls=Tensor))
-        return super().train(mode)
 
 
 def compile(model=None, *, fullgraph=False, dynamic=None, backend="minigrad", mode=None,
@@ -40,5 +91,4 @@ def compile(model=None, *, fullgraph=False, dynamic=None, backend="minigrad", mo
                                  mode=mode, options=options, disable=disable)
     if disable:
         return model
-    return OptimizedModule(model) if isinstance(model, Module) else \
-        minigrad.jit(model, cls=Tensor)
+    return OptimizedModule(model) if isinstance(model, Module) else Compiled(model)

@@ -8,9 +8,10 @@ from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype, together
 from compat.torch.views import diagonal_of
-from minigrad.core import aval_of
+from minigrad.core import F32, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.contraction import dot_general
+from minigrad.ops.families import dtype_kind
 from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.shaping import transpose
 
@@ -163,26 +164,32 @@ def weighted_sum(x, y, beta, alpha):
     return e.add(e.mul(x, b), e.mul(y, a))
 
 
-def rows_times(input, weight):
+def rows_times(input, weight, wide=None):
     """x (..., in) times the rows of weight (out, in): a linear layer's product."""
     a, b = aval_of(input).shape, aval_of(weight).shape
     check_same_dtype(input, weight)
     if a[-1] != b[-1]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied "
                            f"({math.prod(a[:-1])}x{a[-1]} and {b[-1]}x{b[0]})")
-    return dot_general(input, weight,
+    return dot_general(input, weight, preferred_element_type=wide,
                        dimension_numbers=(((len(a) - 1,), (len(b) - 1,)), ((), ())))
 
 
 def linear_with_bias(input, weight, bias):
-    return e.add(*together(rows_times(input, weight), bias))
+    """Half types are rounded once, after the bias was added in float32."""
+    dtype = aval_of(input).dtype
+    if dtype_kind(dtype) != "f" or dtype.itemsize > 2:
+        return e.add(*together(rows_times(input, weight), bias))
+    return cast(e.add(*together(rows_times(input, weight, F32), bias, dtype=F32)), dtype)
 
 
 # PyTorch names the node after its last step: addmm of matrices, a view of it for other ranks
 LINEAR = {2: operation(linear_with_bias, name="addmm")}
 LINEAR_OTHER = operation(linear_with_bias, name="view")
-PLAIN = {2: operation(rows_times, name="mm"), 1: operation(rows_times, name="squeeze.4")}
-PLAIN_OTHER = operation(rows_times, name="unsafe_view")
+OPERANDS = ("input", "weight")
+PLAIN = {2: operation(rows_times, name="mm", tensors=OPERANDS),
+         1: operation(rows_times, name="squeeze.4", tensors=OPERANDS)}
+PLAIN_OTHER = operation(rows_times, name="unsafe_view", tensors=OPERANDS)
 
 
 def linear(input, weight, bias=None):

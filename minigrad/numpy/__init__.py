@@ -5,14 +5,14 @@ broadcast ranks, and bind primitives. The faces wrap them for speed and for thei
 """
 
 from minigrad.numpy import (
-    creation, elementwise, floats, indexing, linear, operators, promotion, reductions, selecting,
-    shaping, sorting,
+    collecting, creation, elementwise, floats, indexing, joining, linear, matrices, operators,
+    promotion, reductions, selecting, shaping, sorting, taking, updating,
 )
 
 operators.attach()
 
-MODULES = (promotion, elementwise, floats, selecting, reductions, shaping, linear, creation,
-           indexing, sorting)
+MODULES = (promotion, elementwise, floats, selecting, reductions, shaping, joining, matrices,
+           linear, creation, indexing, taking, updating, sorting, collecting)
 
 
 def __getattr__(name: str):

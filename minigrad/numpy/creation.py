@@ -13,7 +13,8 @@ from minigrad.numpy.promotion import (
     convert, inexact, operand, promote_dtypes, promoted, result_type, settled, shape_of,
 )
 from minigrad.numpy.selecting import broadcast_to
-from minigrad.numpy.shaping import as_shape, concatenate
+from minigrad.numpy.joining import concatenate
+from minigrad.numpy.shaping import as_shape
 from minigrad.numpy.staging import staged
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.families import full as filled

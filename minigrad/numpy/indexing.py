@@ -8,19 +8,16 @@ computed scalars say), and a gather. Updates are always a scatter, which reads t
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from kernels.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
+from kernels.indexing import GatherDimensionNumbers, GatherScatterMode
 from minigrad.core import BOOL, EVAL, I32, I64, Tensor, aval_of, config, get_mode, table
-from minigrad.numpy.promotion import check_array, convert, operand, promote_dtypes, shape_of
-from minigrad.numpy.selecting import broadcast_arrays, broadcast_to, where
-from minigrad.numpy.staging import staged
-from minigrad.ops.axes import canonical
+from minigrad.numpy.promotion import check_array, convert, operand, shape_of
+from minigrad.numpy.selecting import broadcast_arrays
 from minigrad.ops.families import dtype_kind, full
-from minigrad.ops.shaping import expand_dims, reshape_to, slice_
+from minigrad.ops.shaping import expand_dims, slice_
 
 PROMISE = GatherScatterMode.PROMISE_IN_BOUNDS
 
@@ -409,169 +406,3 @@ def fill_for(dtype):
     if kind == "i":
         return np.iinfo(dtype).min
     return np.iinfo(dtype).max if kind == "u" else True
-
-
-# ------------------------------------------------------------------ writing
-
-
-def scatter(x, index, y, combine: str = "", *, mode=None, unique_indices=False,
-            indices_are_sorted=False):
-    """`x` with `y` combined into `x[index]`: "" writes; "add", "mul", "min", "max" combine."""
-    aval = aval_of(x)
-    x, given = operand(x), y
-    parsed = parse(index, aval.shape)
-    plan = plan_gather(parsed)
-    if 0 in plan.shape:
-        return x
-    if type(given) is int and dtype_kind(aval.dtype) in "iu":
-        y = convert(given, aval.dtype)
-    x, y = promote_dtypes(x, y)
-    y = broadcast_to(y, plan.shape)
-    if plan.new:
-        y = table["squeeze"](y, dimensions=plan.new)
-    if plan.reverse:
-        y = table["rev"](y, dimensions=plan.reverse)
-    if parsed.boolean_axes:
-        x = expand_dims(x, parsed.boolean_axes)
-    n = plan.numbers
-    out = table["scatter" + ("-" + combine if combine else "")](
-        x, plan.indices, y, indices_are_sorted=plan.no_arrays or indices_are_sorted,
-        unique_indices=plan.no_arrays or unique_indices, mode=GatherScatterMode.from_any(mode),
-        dimension_numbers=ScatterDimensionNumbers(n.offset_dims, n.collapsed_slice_dims,
-                                                  n.start_index_map))
-    if parsed.boolean_axes:
-        out = table["squeeze"](out, dimensions=parsed.boolean_axes)
-    return convert(out, aval.dtype, aval.weak_type)
-
-
-class At:
-    """`x.at`: write `x.at[index].set(y)` for an `x[index] = y` that makes a new array."""
-
-    __slots__ = ("x",)
-
-    def __init__(self, x):
-        self.x = x
-
-    def __getitem__(self, index) -> AtIndex:
-        return AtIndex(self.x, index)
-
-
-class AtIndex:
-    """One place of an array: `get` reads it; the others return the array with it changed."""
-
-    __slots__ = ("x", "index")
-
-    def __init__(self, x, index):
-        self.x, self.index = x, index
-
-    def get(self, *, mode=None, fill_value=None, indices_are_sorted=False, unique_indices=False,
-            **_):
-        wanted = PROMISE if mode is None and fill_value is None else \
-            GatherScatterMode.from_any(mode)
-        return read(self.x, self.index, wanted, fill_value=fill_value,
-                    unique_indices=unique_indices, indices_are_sorted=indices_are_sorted)
-
-    def set(self, values, **options):
-        return scatter(self.x, self.index, values, "", **options)
-
-    def add(self, values, **options):
-        return scatter(self.x, self.index, values, "add", **options)
-
-    def subtract(self, values, **options):
-        return scatter(self.x, self.index, values, "sub", **options)
-
-    def multiply(self, values, **options):
-        return scatter(self.x, self.index, values, "mul", **options)
-
-    mul = multiply
-
-    def min(self, values, **options):
-        return scatter(self.x, self.index, values, "min", **options)
-
-    def max(self, values, **options):
-        return scatter(self.x, self.index, values, "max", **options)
-
-    def divide(self, values, **options):
-        return self.x / self.factors(values, options)
-
-    def power(self, values, **options):
-        return self.x ** self.factors(values, options)
-
-    def factors(self, values, options):
-        """Ones, but for the values at the place."""
-        aval = aval_of(self.x)
-        return scatter(full(aval.shape, 1, aval.dtype), self.index, values, "mul", **options)
-
-    def apply(self, func, **options):
-        """`func` of the elements at the place."""
-        return self.set(func(self.get()), **options)
-
-
-# ------------------------------------------------------------------ functions of index arrays
-
-
-@staged(name="_take", static=("axis", "mode", "unique_indices", "indices_are_sorted",
-                              "fill_value"))
-def take_(a, indices, axis, mode, unique_indices, indices_are_sorted, fill_value):
-    if axis is None:
-        a, axis = reshape_to(operand(a), (aval_of(a).size,)), 0
-    shape, index_shape = shape_of(a), shape_of(indices)
-    axis = canonical(axis, len(shape))
-    n, modes = shape[axis], {"clip": GatherScatterMode.CLIP, "wrap": PROMISE}
-    if mode in (None, "fill"):
-        indices = where(table["lt"](indices, 0), table["add"](indices, n), indices)
-    elif mode == "wrap":
-        from minigrad.numpy.elementwise import mod
-
-        indices = mod(indices, convert(n, aval_of(indices).dtype))
-    elif mode != "clip":
-        raise ValueError(f"Invalid mode '{mode}' for np.take")
-    if 0 in index_shape or n == 0:
-        if n == 0 and 0 not in index_shape:
-            raise IndexError("Cannot do a non-empty jnp.take() from an empty axis.")
-        return full(shape[:axis] + index_shape + shape[axis + 1:], 0, aval_of(a).dtype)
-    rank = len(index_shape)
-    offset = (*range(axis), *range(axis + rank, len(shape) + rank - 1))
-    return gather(a, expand_dims(indices, (rank,)),
-                  GatherDimensionNumbers(offset, (axis,), (axis,)),
-                  shape[:axis] + (1,) + shape[axis + 1:], fill_value=fill_value,
-                  mode=modes.get(mode, GatherScatterMode.FILL_OR_DROP),
-                  unique_indices=unique_indices, indices_are_sorted=indices_are_sorted)
-
-
-def take(a, indices, axis=None, out=None, mode=None, unique_indices=False,
-         indices_are_sorted=False, fill_value=None):
-    """Elements of `a` at `indices` along an axis (of the flat array if None). Reads out of
-    bounds give NaN unless `mode` is "clip" or "wrap". Source: jax.numpy.take."""
-    check_array("take", a), check_array("take", indices, 1)
-    if dtype_kind(aval_of(indices).dtype) not in "iu":
-        raise TypeError("take indices must be of integer type, got "
-                        f"{aval_of(indices).dtype.name}")
-    return take_(a, indices, axis, mode, unique_indices, indices_are_sorted, fill_value)
-
-
-@staged(static=("axis", "mode", "fill_value"))
-def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None):
-    """`arr` read at `indices` along one axis, other axes going in step.
-    Source: jax.numpy.take_along_axis."""
-    if axis is None:
-        arr, axis = reshape_to(arr, (aval_of(arr).size,)), 0
-    shape, rank = shape_of(arr), len(shape_of(indices))
-    if rank != len(shape):
-        raise ValueError("indices and arr must have the same number of dimensions; "
-                         f"{rank} vs. {len(shape)}")
-    axis = canonical(axis, rank)
-    others = [i for i in range(rank) if i != axis]
-    index_shape = shape_of(indices)
-    grown = tuple(index_shape[i] if i == axis or 1 in (index_shape[i], shape[i]) and
-                  index_shape[i] != 1 else shape[i] if i != axis else index_shape[i]
-                  for i in range(rank))
-    arr = broadcast_to(arr, tuple(shape[i] if i == axis else max(shape[i], grown[i])
-                                  for i in range(rank)))
-    indices = normalized(broadcast_to(indices, grown), shape[axis])
-    indices = table["reshape"](indices, new_sizes=(*grown, 1))
-    numbers = GatherDimensionNumbers((), (axis,), (axis,), tuple(others), tuple(others))
-    return gather(arr, indices, numbers, (1,) * rank, mode=mode, fill_value=fill_value)
-
-
-_ = Sequence

@@ -389,7 +389,7 @@ def quantile(a, q, axis=None, method="linear", keepdims=False):
 
 
 def at_position(ordered, position, n: int):
-    from minigrad.numpy.indexing import take
+    from minigrad.numpy.taking import take
 
     index = convert(table["clamp"](0, position, n - 1), np.int32)
     picked = take(ordered, index, axis=-1, mode="clip")

@@ -59,7 +59,7 @@ def lexsort(keys, axis=-1):
 def searchsorted(a, v, side="left", method="scan"):
     """Where `v` would stand in the sorted vector `a`, found by bisection."""
     from minigrad.flow import fori_loop
-    from minigrad.numpy.indexing import take
+    from minigrad.numpy.taking import take
 
     if side not in ("left", "right"):
         raise ValueError(f"{side!r} is an invalid value for keyword 'side'. Expected one of "
@@ -113,7 +113,7 @@ def nonzero(a, *, size=None, fill_value=None):
     dtype = scalar_dtype(int)
     if size is None:
         return tuple(convert(i.astype(dtype), dtype) for i in np.nonzero(np.asarray(value)))
-    from minigrad.numpy.indexing import scatter
+    from minigrad.numpy.updating import scatter
     from minigrad.numpy.reductions import cumsum, sum as total
     from minigrad.ops.families import full
 
@@ -142,7 +142,7 @@ def flatnonzero(a, *, size=None, fill_value=None):
 
 def argwhere(a, *, size=None, fill_value=None):
     """The positions of the elements that are not zero, one in each row."""
-    from minigrad.numpy.shaping import stack
+    from minigrad.numpy.joining import stack
 
     return stack(nonzero(a, size=size, fill_value=fill_value), axis=1)
 
@@ -152,7 +152,8 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, *,
     """The different elements of the flat array, sorted. With `size`, padded to that many by
     `fill_value` (the smallest element if None)."""
     from minigrad.numpy.indexing import getitem
-    from minigrad.numpy.shaping import concatenate, ravel
+    from minigrad.numpy.joining import concatenate
+    from minigrad.numpy.shaping import ravel
     from minigrad.ops.families import full
 
     ar = ravel(ar)
@@ -171,7 +172,7 @@ def unique(ar, return_index=False, return_inverse=False, return_counts=False, *,
     if return_index:
         out.append(getitem(order, elementwise.minimum(starts, n - 1)))
     if return_inverse or return_counts:
-        from minigrad.numpy.indexing import scatter
+        from minigrad.numpy.updating import scatter
         from minigrad.numpy.reductions import cumsum
 
         group = table["sub"](cumsum(convert(new, scalar_dtype(int))), 1)

@@ -233,7 +233,7 @@ class custom_jvp:
         if self.jvp is None:
             raise AttributeError(f"No JVP defined for custom_jvp function {self.__name__} using "
                                  "defjvp.")
-        dynamic, call, nondiff = split_static(self.fun, self.nondiff_argnums, args)
+        dynamic, call, nondiff, _ = split_static(self.fun, self.nondiff_argnums, args)
         leaves, tree = tree_flatten(tuple(dynamic))
         leaves = [box(x) for x in leaves]
         flat, out = flat_call(call, tree)
@@ -274,15 +274,19 @@ def run_rule_at(trace: JVPTrace, leaves: list, rule: Callable):
 
 
 def split_static(fun: Callable, fixed: Sequence[int], args: Sequence):
-    """(dynamic arguments, the function of them, the static arguments)."""
+    """(dynamic arguments, the function of them, the static arguments, how to join them). What is
+    kept in closures, and so in programs, is never a dynamic argument."""
     dynamic = [a for i, a in enumerate(args) if i not in fixed]
-    nondiff = [args[i] for i in fixed]
+    static, count = {i: args[i] for i in fixed}, len(args)
+
+    def join(given) -> list:
+        given = iter(given)
+        return [static[i] if i in static else next(given) for i in range(count)]
 
     def call(*given):
-        given = iter(given)
-        return fun(*[a if i in fixed else next(given) for i, a in enumerate(args)])
+        return fun(*join(given))
 
-    return dynamic, call, nondiff
+    return dynamic, call, list(static.values()), join
 
 
 def flat_call(call: Callable, tree):
@@ -415,15 +419,15 @@ class custom_vjp:
         if self.fwd is None:
             raise AttributeError(f"No VJP defined for custom_vjp function {self.__name__} using "
                                  "defvjp.")
-        dynamic, call, nondiff = split_static(self.fun, self.nondiff_argnums, args)
+        dynamic, call, nondiff, join = split_static(self.fun, self.nondiff_argnums, args)
         leaves, tree = tree_flatten(tuple(dynamic))
         leaves = [box(x) for x in leaves]
         flat, out = flat_call(call, tree)
-        fixed, trees = self.nondiff_argnums, {}
+        counts = [len(tree_flatten(a)[0]) for a in dynamic]
+        avals, trees = [aval_of(x) for x in leaves], {}
 
         def fwd(primals):
-            given = iter(tree_unflatten(tree, primals))
-            outs, res = self.fwd(*[a if i in fixed else next(given) for i, a in enumerate(args)])
+            outs, res = self.fwd(*join(tree_unflatten(tree, primals)))
             out_leaves, out["tree"] = tree_flatten(outs)
             res_leaves, trees["res"] = tree_flatten(res)
             return [box(x) for x in out_leaves], [box(x) for x in res_leaves]
@@ -431,7 +435,7 @@ class custom_vjp:
         def bwd(res, cts):
             grads = self.bwd(*nondiff, tree_unflatten(trees["res"], res),
                              tree_unflatten(out["tree"], [box(c) for c in cts]))
-            return flatten_cotangents(grads, dynamic, leaves, self.__name__)
+            return flatten_cotangents(grads, counts, avals, self.__name__)
 
         fwd.__name__, bwd.__name__ = (getattr(f, "__name__", "<unnamed function>")
                                       for f in (self.fwd, self.bwd))
@@ -453,21 +457,17 @@ class custom_vjp:
         return tree_unflatten(out["tree"], outs)
 
 
-def flatten_cotangents(grads, dynamic: Sequence, leaves: Sequence, name: str) -> list:
+def flatten_cotangents(grads, counts: Sequence[int], avals: Sequence, name: str) -> list:
     """The user's bwd gives a tuple, an argument each; None stands for zeros."""
-    if not isinstance(grads, (tuple, list)) or len(grads) != len(dynamic):
+    if not isinstance(grads, (tuple, list)) or len(grads) != len(counts):
         raise TypeError(
             f"Custom VJP bwd rule {name} must produce a tuple with one entry for each argument of "
-            f"the function ({len(dynamic)}), but got {grads!r}.")
-    flat, position = [], 0
-    for argument, grad in zip(dynamic, grads):
-        count = len(tree_flatten(argument)[0])
+            f"the function ({len(counts)}), but got {grads!r}.")
+    flat: list = []
+    for count, grad in zip(counts, grads):
         own = tree_flatten(grad)[0] if grad is not None else []
-        for k in range(count):
-            leaf = leaves[position + k]
-            zero = not own or not is_differentiable(aval_of(leaf))
-            flat.append(None if zero else box(own[k]))
-        position += count
+        for k, aval in enumerate(avals[len(flat):len(flat) + count]):
+            flat.append(box(own[k]) if own and is_differentiable(aval) else None)
     return flat
 
 

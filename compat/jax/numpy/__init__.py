@@ -13,7 +13,7 @@ import numpy as np
 import minigrad.numpy as functions
 from compat.jax import face
 from compat.jax.array import Array, canonical_dtype
-from compat.jax.numpy import dtypes
+from compat.jax.numpy import dtypes, linalg
 from minigrad.core import Tensor
 from minigrad.numpy import creation, indexing, operators, selecting
 
@@ -39,7 +39,7 @@ BOXED = set(
     "concatenate concat stack hstack vstack dstack column_stack split array_split hsplit vsplit "
     "zeros ones empty full arange linspace logspace geomspace eye identity tri meshgrid einsum "
     "broadcast_arrays nonzero flatnonzero argwhere unique unstack repeat lexsort "
-    "getitem roll".split())
+    "getitem roll select bincount isin".split())
 # Functions of dtypes and shapes that give no array.
 PLAIN = set("result_type promote_types broadcast_shapes iscomplexobj isrealobj".split())
 

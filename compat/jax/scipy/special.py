@@ -1,7 +1,6 @@
 """jax.scipy.special: special functions."""
 
 from compat.jax import face
-from compat.jax.nn import logsumexp, log_softmax, softmax, sigmoid as expit
 from minigrad.numpy.elementwise import unary
 from minigrad.numpy.promotion import inexact
 

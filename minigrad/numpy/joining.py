@@ -1,0 +1,278 @@
+"""Functions that join, split, repeat, shift and pad arrays. Source: jax.numpy."""
+
+from __future__ import annotations
+
+import operator
+
+import numpy as np
+
+from minigrad.core import aval_of, table
+from minigrad.numpy import elementwise
+from minigrad.numpy.promotion import (
+    check_array, convert, operand, promote_dtypes, shape_of,
+)
+from minigrad.numpy.staging import staged
+from minigrad.ops.axes import canonical
+from minigrad.ops.shaping import expand_dims as insert_axes
+from minigrad.ops.shaping import reshape_to, slice_in_dim
+
+from minigrad.numpy.shaping import as_shape, ravel, reshape, transpose
+
+# ------------------------------------------------------------------ joining and splitting
+
+
+def concatenate(arrays, axis=0, dtype=None):
+    """Arrays one behind the other along `axis` (flat if None)."""
+    arrays = checked_list("concatenate", arrays)
+    if axis is None:
+        return concatenate([ravel(a) for a in arrays], 0, dtype)
+    if not shape_of(arrays[0]):
+        raise ValueError("Zero-dimensional arrays cannot be concatenated.")
+    axis = canonical(axis, len(shape_of(arrays[0])))
+    arrays = promote_dtypes(*arrays) if dtype is None else [convert(a, np.dtype(dtype))
+                                                            for a in arrays]
+    return table["concatenate"](*arrays, dimension=axis)
+
+
+concat = concatenate
+
+
+def checked_list(name: str, arrays) -> list:
+    arrays = list(arrays)
+    if not arrays:
+        raise ValueError(f"Need at least one array to {name}.")
+    for i, a in enumerate(arrays):
+        check_array(name, a, i)
+    return [operand(a) for a in arrays]
+
+
+def stack(arrays, axis=0, out=None, dtype=None):
+    """Arrays of one shape along a new axis."""
+    arrays = checked_list("stack", arrays)
+    shape = shape_of(arrays[0])
+    if any(shape_of(a) != shape for a in arrays):
+        raise ValueError("All input arrays must have the same shape.")
+    arrays = promote_dtypes(*arrays) if dtype is None else [convert(a, np.dtype(dtype))
+                                                            for a in arrays]
+    return table["stack"](*arrays, axis=canonical(axis, len(shape) + 1))
+
+
+@staged
+def atleast_1d(x):
+    """At least one axis."""
+    return x if shape_of(x) else reshape_to(x, (1,))
+
+
+@staged
+def atleast_2d(x):
+    """At least two axes."""
+    rank = len(shape_of(x))
+    return x if rank >= 2 else insert_axes(x, tuple(range(2 - rank)))
+
+
+@staged
+def atleast_3d(x):
+    """At least three axes."""
+    rank = len(shape_of(x))
+    new = {0: (0, 1, 2), 1: (0, 2), 2: (2,)}.get(rank)
+    return insert_axes(x, new) if new else x
+
+
+def hstack(tup, dtype=None):
+    """Side by side: along the second axis, or the first of vectors."""
+    arrays = [atleast_1d(a) for a in tup]
+    return concatenate(arrays, 0 if len(shape_of(arrays[0])) == 1 else 1, dtype)
+
+
+def vstack(tup, dtype=None):
+    """On top of each other."""
+    return concatenate([atleast_2d(a) for a in tup], 0, dtype)
+
+
+def dstack(tup, dtype=None):
+    """Along the third axis."""
+    return concatenate([atleast_3d(a) for a in tup], 2, dtype)
+
+
+def column_stack(tup):
+    """Vectors as the columns of a matrix."""
+    arrays = [operand(a) for a in tup]
+    arrays = [transpose(atleast_2d(a)) if len(shape_of(a)) < 2 else a for a in arrays]
+    return concatenate(arrays, 1)
+
+
+def split_points(name: str, n: int, parts) -> list[int]:
+    if isinstance(parts, (tuple, list)) or hasattr(parts, "shape") and shape_of(parts):
+        points = [operator.index(p) for p in parts]
+        return [0, *[min(max(p + n if p < 0 else p, 0), n) for p in points], n]
+    count = operator.index(parts)
+    size, extra = divmod(n, count)
+    if extra and name == "split":
+        raise ValueError("array split does not result in an equal division")
+    sizes = [size + 1] * extra + [size] * (count - extra)
+    return [0, *np.cumsum(sizes).tolist()]
+
+
+def split_at(name: str, ary, parts, axis):
+    check_array(name, ary)
+    axis = canonical(axis, len(shape_of(ary)))
+    points = split_points(name, shape_of(ary)[axis], parts)
+    sizes = tuple(np.int64(max(b - a, 0)) for a, b in zip(points, points[1:]))
+    return list(table["split"](operand(ary), sizes=sizes, axis=axis))
+
+
+def split(ary, indices_or_sections, axis=0):
+    """Equal parts along `axis`, or parts between the given points."""
+    return split_at("split", ary, indices_or_sections, axis)
+
+
+def array_split(ary, indices_or_sections, axis=0):
+    """Parts along `axis` that are as equal as can be."""
+    return split_at("array_split", ary, indices_or_sections, axis)
+
+
+def hsplit(ary, indices_or_sections):
+    """Parts along the second axis."""
+    return split(ary, indices_or_sections, 1 if len(shape_of(ary)) > 1 else 0)
+
+
+def vsplit(ary, indices_or_sections):
+    """Parts along the first axis."""
+    return split(ary, indices_or_sections, 0)
+
+
+def unstack(x, /, *, axis=0):
+    """The slices along an axis, as a tuple."""
+    check_array("unstack", x)
+    return tuple(table["unstack"](operand(x), axis=canonical(axis, len(shape_of(x)))))
+
+
+# ------------------------------------------------------------------ repeating, moving, padding
+
+
+def tile(A, reps):
+    """The array repeated `reps` times along each axis."""
+    check_array("tile", A)
+    reps = as_shape(reps)
+    shape = shape_of(A)
+    rank = max(len(shape), len(reps))
+    A = insert_axes(operand(A), tuple(range(rank - len(shape)))) if rank > len(shape) \
+        else operand(A)
+    return table["tile"](A, reps=(1,) * (rank - len(reps)) + reps)
+
+
+def repeat(a, repeats, axis=None, *, total_repeat_length=None):
+    """Each element (or each slice along `axis`) repeated."""
+    check_array("repeat", a)
+    if axis is None:
+        a, axis = ravel(a), 0
+    axis = canonical(axis, len(shape_of(a)))
+    shape = shape_of(a)
+    if isinstance(repeats, (int, np.integer)) and total_repeat_length is None:
+        n = operator.index(repeats)
+        wide = table["broadcast_in_dim"](
+            operand(a), shape=shape[:axis + 1] + (n,) + shape[axis + 1:],
+            broadcast_dimensions=tuple(i + (i > axis) for i in range(len(shape))))
+        return table["reshape"](wide, new_sizes=shape[:axis] + (shape[axis] * n,)
+                                + shape[axis + 1:])
+    from minigrad.numpy.taking import take
+
+    counts = np.broadcast_to(np.asarray(repeats), (shape[axis],))
+    index = np.repeat(np.arange(shape[axis], dtype=np.int32), counts)
+    if total_repeat_length is not None:
+        index = np.resize(index, total_repeat_length) if len(index) > total_repeat_length else \
+            np.pad(index, (0, total_repeat_length - len(index)), mode="edge")
+    return take(a, index, axis, mode="clip")
+
+
+@staged(name="_roll_static", static=("shift", "axis"))
+def roll_static(a, shift, axis):
+    for distance, ax in zip(*map(np.atleast_1d, np.broadcast_arrays(shift, axis))):
+        ax = canonical(int(ax), len(shape_of(a)))
+        n = shape_of(a)[ax]
+        distance = int(distance) % n if n else 0
+        if distance:
+            a = concatenate([slice_in_dim(a, n - distance, n, axis=ax),
+                             slice_in_dim(a, 0, n - distance, axis=ax)], ax)
+    return a
+
+
+@staged(name="_roll_dynamic", static=("axis",))
+def roll_dynamic(a, shift, axis):
+    from minigrad.numpy.taking import take
+
+    n = shape_of(a)[axis]
+    positions = table["iota"](dtype=np.dtype(np.int32), shape=(n,), dimension=0)
+    index = elementwise.mod(elementwise.subtract(positions, convert(shift, np.int32)), n)
+    return take(a, index, axis, mode="clip")
+
+
+def roll(a, shift, axis=None):
+    """Elements moved along `axis`; what falls off comes in on the other side."""
+    check_array("roll", a)
+    if axis is None:
+        return reshape(roll(ravel(a), shift, 0), shape_of(a))
+    static = isinstance(shift, (int, np.integer, tuple, list))
+    if static:
+        axis = tuple(axis) if isinstance(axis, list) else axis
+        return roll_static(a, tuple(shift) if isinstance(shift, list) else shift, axis)
+    return roll_dynamic(a, shift, canonical(axis, len(shape_of(a))))
+
+
+@staged(name="_pad", static=("pad_width", "mode"))
+def pad_(array, pad_width, mode, constant_values):
+    if mode == "constant":
+        value = convert(constant_values, aval_of(array).dtype, aval_of(array).weak_type)
+        return table["pad"](array, value, padding_config=tuple(
+            (np.int64(low), np.int64(high), 0) for low, high in pad_width))
+    for axis, (low, high) in enumerate(pad_width):
+        if low or high:
+            array = pad_axis(array, axis, low, high, mode)
+    return array
+
+
+def pad_axis(x, axis: int, low: int, high: int, mode: str):
+    """Border elements by NumPy's rules, which say where each position is read from."""
+    n = shape_of(x)[axis]
+    if mode == "edge":
+        parts = [repeat(slice_in_dim(x, 0, 1, axis=axis), low, axis)] if low else []
+        parts.append(x)
+        if high:
+            parts.append(repeat(slice_in_dim(x, n - 1, n, axis=axis), high, axis))
+        return concatenate(parts, axis)
+    from minigrad.numpy.taking import take
+
+    source = np.pad(np.arange(n, dtype=np.int32), (low, high), mode=mode)
+    return take(x, source, axis, mode="clip")
+
+
+def pad(array, pad_width, mode="constant", constant_values=0):
+    """`array` with a border: zeros, a constant, or "edge", "reflect", "symmetric", "wrap"."""
+    check_array("pad", array)
+    rank = len(shape_of(array))
+    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
+        raise NotImplementedError(f"Unimplemented padding mode '{mode}' for np.pad.")
+    pairs = np.broadcast_to(np.asarray(pad_width), (rank, 2))
+    if (pairs < 0).any():
+        raise ValueError("index can't contain negative values")
+    width = tuple((int(low), int(high)) for low, high in pairs)
+    return pad_(array, width, "constant" if mode == "empty" else mode, constant_values)
+
+
+@staged(static=("n", "axis"))
+def diff(a, n=1, axis=-1):
+    """The differences of neighbours along an axis, `n` times."""
+    axis = canonical(axis, len(shape_of(a)))
+    take_difference = table["ne"] if aval_of(a).dtype == np.bool_ else table["sub"]
+    for _ in range(n):
+        size = shape_of(a)[axis]
+        a = take_difference(cut(a, axis, 1, size), cut(a, axis, 0, size - 1))
+    return a
+
+
+def cut(x, axis: int, start: int, stop: int):
+    """x[start:stop] along one axis, as indexing writes it."""
+    shape = shape_of(x)
+    starts, stops = [0] * len(shape), list(shape)
+    starts[axis], stops[axis] = start, stop
+    return table["slice"](x, start_indices=tuple(starts), limit_indices=tuple(stops))
