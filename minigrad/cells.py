@@ -84,6 +84,9 @@ class Cell:
             found.append((self.write_grad, None))
         elif grad is not None and grad.value is not self.grad_read:
             found.append((self.write_grad, grad.value))
+        if isinstance(self.inner.node, tape.AccumulateGrad) \
+                and self.inner.spec.requires_grad != self.spec.requires_grad:
+            found.insert(0, (self.write_flag, None))
         return found
 
     def write_value(self, args: Sequence[Tensor], new: Tensor) -> None:
@@ -94,6 +97,9 @@ class Cell:
         else:
             with using(with_grad(get_mode(), False)):
                 views.write(tensor, new)
+
+    def write_flag(self, args: Sequence[Tensor], _) -> None:
+        self.tensor(args).requires_grad_(not self.spec.requires_grad)
 
     def write_grad(self, args: Sequence[Tensor], new: Tensor | None) -> None:
         tensor = self.tensor(args)
@@ -189,13 +195,16 @@ class CellTrace(StageTrace):
         self.births: list[weakref.ref] = []
         self.replays: dict[int, tuple] = {}
 
-    def argument(self, x: Tensor, position: int) -> Cell:
-        cell = Cell(self, x, position)
-        self.cells.setdefault(id(x), cell)  # captured as well as passed, it is still one Tensor
-        return cell
+    def argument(self, x: Tensor, position: int) -> tuple[Tensor, Any]:
+        """The inner Tensor of an argument and its input variable. A Tensor that is passed twice,
+        or captured as well as passed, is still one Tensor."""
+        if id(x) in self.cells:
+            return self.cells[id(x)].inner, self.new_input(x.spec.aval).var
+        cell = self.cells[id(x)] = Cell(self, x, position)
+        return cell.inner, cell.read.var
 
     def lift(self, x: Tensor) -> Tensor:
-        if owns(self, x) or not type(x).mutable:
+        if owns(self, x) or not x.mutable:
             return x
         if not x.spec.concrete and not self.stands_on(x.value.trace):
             raise errors.leaked_tracer_error(x.value)
@@ -247,8 +256,11 @@ def settle(handle: Tensor | None, new: Tensor) -> None:
     if not new.spec.concrete:
         new.value.trace.witness(handle)
     link = getattr(handle, "view_of", None)
-    if link is not None and link[0].spec.concrete and new.spec.concrete:
-        with using(NO_GRAD):  # its base survived too: they go on sharing memory
+    if link is None:
+        return
+    shared = link[0].spec.concrete and new.spec.concrete
+    if shared:  # its base survived too: they go on sharing memory
+        with using(NO_GRAD):
             handle.value = link[1](link[0]).value
-    elif link is not None:
+    if not shared or link[1] is views.detach:
         del handle.view_of

@@ -182,35 +182,31 @@ class Jitted:
         trace = StageTrace(self.name) if self.constants else CellTrace(self.name)
         with level(trace, grad=get_mode().grad):
             arguments = [trace.argument(x, i) if isinstance(trace, CellTrace) and type(x).mutable
-                         else make_box(type(x), trace.new_input(x.spec.aval),
-                                       make_spec(x.spec.aval, False, False))
-                         for i, x in enumerate(leaves)]
-            inner = [a.inner if isinstance(a, Cell) else a for a in arguments]
-            out = call(inner)
+                         else plain_argument(trace, x) for i, x in enumerate(leaves)]
+            inputs = [var for _, var in arguments]
+            out = call([inner for inner, _ in arguments])
+            del arguments
             out_leaves, out_tree = tree_flatten(out)
             outs = [trace.lift(x) if isinstance(x, Tensor) else box(x, self.cls)
                     for x in out_leaves]
-            del out, out_leaves, inner
-            staged = self.close(trace, arguments, outs, out_tree)
+            del out, out_leaves
+            staged = self.close(trace, inputs, outs, out_tree)
         staged.aliases = staged.aliases_of(leaves)
         return staged
 
-    def close(self, trace, arguments: list, outs: list, out_tree) -> Staged:
+    def close(self, trace, inputs: list, outs: list, out_tree) -> Staged:
         """Settle what the program returns: results, changes of cells, survivors.
 
         Only values are kept here. A box of this level that is still alive once our own references
         are gone is held by the user, be it a result, a new gradient or something else.
         """
-        cells = [a for a in arguments if isinstance(a, Cell)]
-        cells += [c for c in getattr(trace, "cells", {}).values() if c.position is None]
+        cells = list(trace.cells.values()) if isinstance(trace, CellTrace) else []
         changes = [change for c in cells for change in c.changes()]
         written = [value for _, value in changes if value is not None]
         values = [o.value if owns(trace, o) else o for o in outs]
         results = Results(out_tree, outs)
-        inputs = [a.read.var if isinstance(a, Cell) else a.value.var for a in arguments]
-        inputs += [v for c in cells for v in c.variables]
+        inputs = inputs + [v for c in cells for v in c.variables]
         outs.clear()
-        arguments.clear()
         for cell in cells:
             cell.forget()
         survivors = trace.survivors() if isinstance(trace, CellTrace) else []
@@ -218,6 +214,12 @@ class Jitted:
         program, captured = lift_traced(program.replace(invars=inputs))
         return Staged(program, captured, cells, [(how, new is not None) for how, new in changes],
                       results, survivors, ())
+
+
+def plain_argument(trace: StageTrace, x: Tensor) -> tuple[Tensor, Any]:
+    """An argument that is only read."""
+    made = make_box(type(x), trace.new_input(x.spec.aval), make_spec(x.spec.aval, False, False))
+    return made, made.value.var
 
 
 def lift_traced(program: Jaxpr) -> tuple[Jaxpr, list]:

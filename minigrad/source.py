@@ -211,7 +211,9 @@ def constant_in(value, world: dict):
     if type(value) is not Literal:
         return value
     if world is TENSORS:
-        return make_box(Tensor, value.value, make_spec(value.aval))
+        made = make_box(Tensor, value.value, make_spec(value.aval))
+        made.mutable = False  # a literal of whatever is traced, no state from outside
+        return made
     return np.asarray(value.value) if value.aval.dtype.kind != "V" else value.value
 
 

@@ -149,7 +149,7 @@ def zero_gradient(entry, spec, raw: bool):
     if not getattr(entry, "materialize", True):
         return None
     zero = np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
-    return zero if raw else box(zero, entry.cls)
+    return zero if raw else constant(zero, entry.cls)
 
 
 # ------------------------------------------------------------------ leaves
@@ -279,7 +279,7 @@ def seed(tensor: Tensor, gradient, create_graph: bool, position: int = 0):
                                f"got torch.{aval.dtype.name}")
         one = np.ones(aval.shape, aval.dtype)
         one = one if aval.shape else one[()]
-        return one if raw else box(one, type(tensor).result_class())
+        return one if raw else constant(one, type(tensor).result_class())
     given = current(box(gradient, type(tensor).result_class()))
     if given.spec.shape != aval.shape:
         raise RuntimeError(
@@ -289,6 +289,13 @@ def seed(tensor: Tensor, gradient, create_graph: bool, position: int = 0):
     if given.spec.dtype != aval.dtype:
         given = table["convert_element_type"](given, new_dtype=aval.dtype, weak_type=False)
     return given.value if raw else given
+
+
+def constant(array, cls: type) -> Tensor:
+    """A Tensor that is a literal of whatever is traced, not state from outside."""
+    made = box(array, cls)
+    made.mutable = False
+    return made
 
 
 def listed(tensors) -> list:

@@ -1,8 +1,9 @@
 """Random programs and towers of transforms from a seed, and simpler ones where one fails.
 
 Plain random numbers rather than hypothesis, which prefers small examples and repeats itself: of
-its towers half were one transform over one step. Programs are smooth nearly everywhere, bounded, and short, so that a mismatch means a bug: each
-value carries a bound on its size, and a step that would exceed LARGEST is not taken.
+its towers half were one transform over one step. Programs are smooth nearly everywhere, bounded,
+and short, so that a mismatch means a bug: each value carries a bound on its size, and a step that
+would exceed LARGEST is not taken.
 """
 
 from __future__ import annotations

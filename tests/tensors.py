@@ -8,7 +8,7 @@ import numpy as np
 
 import minigrad as mg
 from minigrad import core, views
-from minigrad.core import make_spec, table
+from minigrad.core import PYTHON_SCALARS, make_spec, table
 
 
 class Tensor(core.Tensor):
@@ -30,6 +30,8 @@ def tensor(values, requires_grad=False, dtype=np.float32, cls=Tensor):
 def aligned(x, y):
     """Operands of one dtype and rank; a Python scalar is weak and takes the other's dtype."""
     def settle(a, b):
+        if type(a) in PYTHON_SCALARS or type(b) in PYTHON_SCALARS:
+            return a
         if a.spec.aval.weak_type and a.spec.dtype != b.spec.dtype:
             a = table["convert_element_type"](a, new_dtype=b.spec.dtype, weak_type=False)
         missing = len(b.spec.shape) - len(a.spec.shape)
@@ -37,7 +39,6 @@ def aligned(x, y):
             a = table["reshape"](a, new_sizes=(1,) * missing + a.spec.shape)
         return a
 
-    x, y = core.box(x, Tensor), core.box(y, Tensor)
     return settle(x, y), settle(y, x)
 
 

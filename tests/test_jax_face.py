@@ -1,4 +1,4 @@
-"""The jax face against JAX: values, dtypes, weak types, gradients, reprs, errors, whole programs."""
+"""The jax face against JAX: values, types, gradients, reprs, errors, whole programs."""
 
 import itertools
 

@@ -11,7 +11,7 @@ import torch as theirs
 from hypothesis import given, strategies as st
 
 import compat.torch as ours
-from tests import torch_module_programs, torch_programs
+from tests import torch_module_programs, torch_programs, torch_staged_programs
 from tests.torch_rows import NAMED, ROWS, arguments
 from tests.torch_training import MODELS, OPTIMIZERS, train
 
@@ -213,6 +213,12 @@ def test_program(program):
         pairs = zip(program(theirs), program(ours), strict=True)
         for expected, got in pairs:
             check(plain(expected), plain(got))
+
+
+@pytest.mark.parametrize("stage", [lambda f: f, ours.compile], ids=["eager", "compiled"])
+@pytest.mark.parametrize("program", torch_staged_programs.PROGRAMS, ids=lambda p: p.__name__)
+def test_staged_program(program, stage):
+    check(plain(program(theirs, lambda f: f)), plain(program(ours, stage)))
 
 
 # ------------------------------------------------------------------ training

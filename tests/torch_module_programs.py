@@ -53,6 +53,9 @@ def modules(torch):
     state["conv.bias"] = torch.ones(7)
     yield error(net.load_state_dict, state)
     yield net.get_submodule("blocks.1")
+    double = torch.nn.Linear(2, 1, bias=False).double()
+    double(torch.ones(1, 2).double()).sum().backward()
+    yield double.weight.grad
     yield net.double().scale.dtype, net.float().norm.running_var.dtype
     yield net.requires_grad_(False).scale.requires_grad, net.norm.num_batches_tracked.dtype
     yield error(setattr, net, "scale", torch.ones(1)), error(lambda: net.missing)

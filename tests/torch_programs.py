@@ -103,6 +103,11 @@ def hooks(torch):
     handle.remove()
     (x * 3).sum().backward()
     yield x.grad
+    after = x.register_post_accumulate_grad_hook(lambda t: seen.append(t.grad.sum()))
+    (x * 3).sum().backward()
+    after.remove()
+    (x * 3).sum().backward()
+    yield seen
 
 
 def custom_function(torch):

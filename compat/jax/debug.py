@@ -1,11 +1,8 @@
-"""jax.debug: prints of concrete values; inside a staged program, of types."""
-
-from compat.jax.array import Array
-from minigrad.tree import tree_map
+"""jax.debug: prints of concrete values."""
 
 
-def print(fmt: str, *args, ordered: bool = False, **kwargs) -> None:  # noqa: A001
-    """Print `fmt.format(*args, **kwargs)` now."""
+def print(fmt: str, *args, ordered: bool = False, **kwargs) -> None:
+    """Print `fmt.format(*args, **kwargs)` now; a traced value shows its type."""
     import builtins
 
     builtins.print(fmt.format(*args, **kwargs))
@@ -14,6 +11,3 @@ def print(fmt: str, *args, ordered: bool = False, **kwargs) -> None:  # noqa: A0
 def callback(fn, *args, ordered: bool = False, **kwargs) -> None:
     """Call `fn` with the values, now."""
     fn(*args, **kwargs)
-
-
-_ = Array, tree_map

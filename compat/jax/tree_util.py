@@ -1,9 +1,14 @@
 """jax.tree_util: pytrees."""
+# ruff: noqa: F401  (a namespace)
 
 from minigrad.tree import (
-    tree_flatten_with_path,
-    tree_structure,
+    DictKey, FlattenedIndexKey, GetAttrKey, Partial, PyTreeDef, SequenceKey, keystr,
+    register_dataclass, register_pytree_node, register_pytree_node_class,
+    register_pytree_with_keys, register_pytree_with_keys_class, register_static, tree_all,
+    tree_flatten, tree_flatten_with_path, tree_leaves, tree_map, tree_map_with_path, tree_reduce,
+    tree_structure, tree_transpose, tree_unflatten, treedef_is_leaf,
 )
+from minigrad.tree import broadcast_prefix as tree_broadcast_prefix
 
 
 def tree_leaves_with_path(tree, is_leaf=None):

@@ -15,6 +15,7 @@ from compat.torch import printing
 from compat.torch.dtypes import CPU, NAMED, Size
 from minigrad import core, tape, views
 from minigrad.core import config, make_box, make_spec
+from minigrad.hooks import Hooks, RemovableHandle
 
 SCALAR_DTYPES = {bool: core.BOOL, int: core.I64, float: core.F64, complex: core.C128}
 
@@ -258,6 +259,8 @@ class Tensor(core.Tensor):
         tensor = tape.current(self)
         tensor.value = views.array_of(new) if new.spec.concrete else new.value
         tensor.spec = make_spec(new.spec.aval, tensor.spec.requires_grad, new.spec.concrete)
+        if isinstance(tensor.node, tape.AccumulateGrad):
+            tensor.node.leaf = tensor.spec  # gradients to come have the new dtype
 
     @property
     def _version(self) -> int:
@@ -277,7 +280,7 @@ class Tensor(core.Tensor):
         tensor = tape.current(self)
         if not tensor.spec.requires_grad:
             raise RuntimeError("cannot register a hook on a tensor that doesn't require gradient")
-        return RemovableHandle(tape.Hooks.of(tensor.node).tensor, hook)
+        return RemovableHandle(Hooks.of(tensor.node).tensor, hook)
 
     def register_post_accumulate_grad_hook(self, hook):
         """Call `hook(tensor)` after a gradient was added to `.grad`."""
@@ -288,29 +291,7 @@ class Tensor(core.Tensor):
         """Keep the gradient that passes through here in `.grad`."""
         if self.is_leaf:
             return
-        node = tape.current(self).node
-
-        def keep(grad):
-            node.grad = grad.detach() if getattr(node, "grad", None) is None else node.grad + grad
-
-        tape.Hooks.of(node).tensor[id(keep)] = keep
-
-
-class RemovableHandle:
-    """Takes a hook away again."""
-
-    def __init__(self, hooks: dict, hook):
-        self.hooks, self.key = hooks, object()
-        hooks[self.key] = hook
-
-    def remove(self) -> None:
-        self.hooks.pop(self.key, None)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *error):
-        self.remove()
+        Hooks.of(tape.current(self).node).retain = True
 
 
 class Parameter(Tensor):

@@ -1,4 +1,4 @@
-"""Functions put together from others: polynomials, counting, sums along curves. Source: jax.numpy."""
+"""Functions put together from others: choices, counts, curves, norms. Source: jax.numpy."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from minigrad.ops.shaping import expand_dims
 def select(condlist, choicelist, default=0):
     """The choice of the first condition that holds, or the default."""
     if len(condlist) != len(choicelist) or not condlist:
-        raise ValueError("condlist must have length equal to choicelist ({} vs {})".format(
-            len(condlist), len(choicelist)))
+        raise ValueError("condlist must have length equal to choicelist "
+                         f"({len(condlist)} vs {len(choicelist)})")
     *choices, out = promote_dtypes(*choicelist, default)
     for condition, choice in zip(reversed(condlist), reversed(choices)):
         out = where(condition, choice, out)
@@ -114,7 +114,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
     i = clip(searchsorted(xp, x, "right"), 1, n - 1)
     low_x, low_f = take(xp, table["sub"](i, 1)), take(fp, table["sub"](i, 1))
     rise, run = ew.subtract(take(fp, i), low_f), ew.subtract(take(xp, i), low_x)
-    flat = table["le"](table["abs"](run), np.spacing(np.finfo(np.float64).eps))
+    tiny = settled(np.spacing(np.finfo(np.float64).eps), aval_of(run).dtype)
+    flat = table["le"](table["abs"](run), tiny)
     slope = ew.divide(rise, where(flat, settled(1, aval_of(run).dtype), run))
     out = where(flat, low_f, ew.add(low_f, ew.multiply(ew.subtract(x, low_x), slope)))
     if period is None:
@@ -183,7 +184,6 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
 def norm(x, ord=None, axis=None, keepdims=False):
     """The norm of vectors (one axis) or matrices (two). Source: jax.numpy.linalg.norm."""
     (x,) = promote_dtypes(x, to=inexact)
-    rank = len(shape_of(x))
     if axis is None and ord is None:
         return ew.sqrt(reductions.sum(real(ew.multiply(x, conjugate(x))),
                                       keepdims=keepdims))

@@ -436,4 +436,4 @@ def lcm(x1, x2):
                                                          settled(1, zero.aval.dtype), divisor))))
 
 
-_ = BOOL, PYTHON_SCALARS, Tensor, add_, multiply_, complexified, scalar_dtype, shape_of
+

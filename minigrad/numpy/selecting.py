@@ -31,7 +31,7 @@ def broadcast_arrays(*arrays):
 
 
 @staged(name="_where")
-def choose(condition, x, y):
+def where_(condition, x, y):
     if aval_of(condition).dtype != BOOL:
         condition = table["ne"](condition, 0)
     x, y = promote_dtypes(x, y)
@@ -56,4 +56,4 @@ def where(condition, x=None, y=None, size=None, fill_value=None):
                          "function.")
     for position, a in enumerate((condition, x, y)):
         check_array("where", a, position)
-    return choose(condition, x, y)
+    return where_(condition, x, y)

@@ -1,4 +1,5 @@
-"""`x.at[index].set(y)`: a new array with some elements changed, by a scatter. Source: jax.Array.at."""
+"""`x.at[index].set(y)`: a new array with some elements changed, by a scatter.
+Source: jax.Array.at."""
 
 from __future__ import annotations
 

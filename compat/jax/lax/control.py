@@ -10,6 +10,7 @@ from compat.jax.array import as_array
 from compat.jax.transforms import arrays, results
 from minigrad import batch, flow
 
+
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1, _split_transpose=False):
     """Carry a value through `f` over the leading axis of `xs`."""
     return results(flow.scan(f, arrays(init), arrays(xs), length, reverse, unroll))

@@ -16,6 +16,7 @@ from minigrad.numpy.promotion import operand
 from minigrad.ops.families import dtype_kind
 from minigrad.tree import tree_map
 
+
 def strict(primitive: str, *params: str) -> Callable:
     """A primitive as a function: operands must have one dtype. Scalars keep their own."""
     p = table[primitive]

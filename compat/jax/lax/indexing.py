@@ -14,6 +14,7 @@ from minigrad.core import table
 from minigrad.numpy import indexing as indexed
 from minigrad.ops import indexing
 
+
 def dynamic_slice(operand, start_indices, slice_sizes, *, allow_negative_indices=True):
     """A window that starts where computed scalars say."""
     x = as_array(operand)

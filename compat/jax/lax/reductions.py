@@ -17,6 +17,7 @@ from compat.jax.lax.products import padding_pairs
 from compat.jax.lax.shapes import squeeze
 from minigrad.tree import tree_flatten, tree_unflatten
 
+
 def reduction(primitive: str) -> Callable:
     def function(operand, axes):
         return as_array(table[primitive](as_array(operand), axes=tuple(axes)))

@@ -13,6 +13,7 @@ from minigrad.numpy import creation, promotion
 from minigrad.ops import shaping
 from minigrad.ops.shaping import reorder, reshape_to
 
+
 def broadcast(operand, sizes, *, out_sharding=None):
     """`operand` repeated along new leading axes."""
     return as_array(shaping.broadcast(as_array(operand), tuple(sizes)))

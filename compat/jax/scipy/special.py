@@ -1,6 +1,8 @@
 """jax.scipy.special: special functions."""
 
 from compat.jax import face
+from compat.jax.nn import log_softmax, logsumexp, softmax  # noqa: F401
+from compat.jax.nn import sigmoid as expit  # noqa: F401
 from minigrad.numpy.elementwise import unary
 from minigrad.numpy.promotion import inexact
 

@@ -1,0 +1,639 @@
+"""Whole training steps under `jit`: state that is read, written and born inside, against eager.
+
+The experiment of DESIGN section 3: a closed-over network with running statistics, dropout, Adam,
+clipping and a changing learning rate; six jitted steps equal six eager ones, with no trace after
+the second, and what the step wrote is committed only if it succeeded.
+"""
+
+import gc
+import weakref
+
+import numpy as np
+import pytest
+
+import minigrad as mg
+from minigrad import errors, tape, views
+from minigrad.cells import Cell, read_state, write_state
+from minigrad.core import table
+from minigrad.modes import grad_mode
+from tests.tensors import Parameter, Tensor, add, matmul, softplus, tensor
+
+no_grad = grad_mode(False)
+
+
+def rsqrt(x):
+    return table["rsqrt"](x)
+
+
+class Generator:
+    """State outside Tensors: a linear congruential generator."""
+
+    def __init__(self):
+        self.state = np.uint32(1)
+
+    def get(self):
+        return np.array(self.state)
+
+    def put(self, value):
+        self.state = np.asarray(value)[()]
+
+    def uniform(self, shape):
+        state = read_state(self, self.get, self.put)
+        size = int(np.prod(shape))
+        numbers = table["iota"](dtype=np.dtype("u4"), shape=(size,), dimension=0)
+        drawn = table["mul"](table["add"](numbers, state), np.uint32(2654435761))
+        write_state(self, self.get, self.put,
+                    table["add"](state, np.uint32(size)))
+        unit = table["convert_element_type"](table["shift_right_logical"](drawn, np.uint32(8)),
+                                             new_dtype=np.dtype("f4"), weak_type=False)
+        made = table["reshape"](table["mul"](unit, np.float32(2**-24)), new_sizes=shape)
+        return views.make_box(Tensor, made.value, made.spec)
+
+
+class Training:
+    """A step in the manner of a torch program: everything is closed over."""
+
+    def __init__(self):
+        random = np.random.default_rng(0)
+
+        def parameter(*shape):
+            return tensor(random.normal(size=shape) * 0.5, requires_grad=True, cls=Parameter)
+
+        self.parameters = [parameter(4, 8), parameter(8), parameter(8), parameter(8, 1)]
+        self.running_mean, self.running_var = tensor(np.zeros(8)), tensor(np.ones(8))
+        self.moments: dict = {}
+        self.generator = Generator()
+        self.learning_rate = 0.05
+
+    def forward(self, x):
+        first, scale, shift, last = self.parameters
+        h = matmul(x, first)
+        mean = h.sum(axis=0) * (1 / 16)
+        centred = h - mean
+        var = (centred * centred).sum(axis=0) * (1 / 16)
+        with no_grad:
+            self.running_mean.mul_(0.9).add_(mean * 0.1)
+            self.running_var.mul_(0.9).add_(var * 0.1)
+        h = (centred * rsqrt(var + 1e-5) * scale + shift).tanh()
+        keep = self.generator.uniform((16, 8)) > 0.25
+        h = table["select_n"](keep, h * 0.0, h * (1 / 0.75))
+        return matmul(h, last)
+
+    def step(self, x, y):
+        for p in self.parameters:
+            p.grad = None
+        error = self.forward(x) - y
+        loss = (error * error).sum()
+        loss.backward()
+        with no_grad:
+            self.clip(1.0)
+            self.adam()
+        return loss
+
+    def clip(self, most):
+        total = sum((p.grad * p.grad).sum() for p in self.parameters)
+        factor = table["min"](rsqrt(total) * most, np.float32(1.0))
+        for p in self.parameters:
+            p.grad.mul_(factor)
+
+    def adam(self):
+        rate = read_state((id(self), "lr"), lambda: np.float32(self.learning_rate))
+        if not self.moments:  # born in the first step, whether it is staged or not
+            self.moments = {id(p): [p * 0.0, p * 0.0] for p in self.parameters}
+            self.moments["steps"] = self.parameters[1].sum() * 0.0
+        steps = self.moments["steps"]
+        steps.add_(1.0)
+        for p in self.parameters:
+            m, v = self.moments[id(p)]
+            m.mul_(0.9).add_(p.grad * 0.1)
+            v.mul_(0.99).add_(p.grad * p.grad * 0.01)
+            p.sub_(m * rate * rsqrt(v + 1e-8) * (steps * 0.0 + 1.0))
+
+    def state(self):
+        moments = [m for k, pair in self.moments.items() if k != "steps" for m in pair]
+        tensors = [*self.parameters, *(p.grad for p in self.parameters), self.running_mean,
+                   self.running_var, *moments, self.moments["steps"]]
+        return [np.array(t.value) for t in tensors] + [np.array(self.generator.state)]
+
+
+def batches(count, seed=1):
+    random = np.random.default_rng(seed)
+    return [(tensor(random.normal(size=(16, 4))), tensor(random.normal(size=(16, 1))))
+            for _ in range(count)]
+
+
+def test_six_steps_equal_eager():
+    losses, states, jitted = [], [], None
+    for stage in (lambda f: f, mg.jit):
+        training = Training()
+        step = stage(training.step)
+        row = []
+        for k, (x, y) in enumerate(batches(6)):
+            training.learning_rate = 0.05 if k < 3 else 0.01
+            row.append(step(x, y).item())
+        losses.append(row)
+        states.append(training.state())
+        jitted = step
+    np.testing.assert_allclose(losses[0], losses[1], rtol=2e-5)
+    for eager, staged in zip(*states, strict=True):
+        np.testing.assert_allclose(eager, staged, rtol=1e-4, atol=1e-6)
+    assert jitted.traces == 2
+    (staged,) = [s for programs in jitted.programs.values() for s in programs]
+    captured = [c for c in staged.cells if c.position is None]
+    assert len(captured) == 4 + 2 + 9 + 1 + 1  # parameters, statistics, moments, generator, rate
+    assert not staged.survivors
+
+
+def test_state_is_the_same_tensor_after_the_step():
+    training = Training()
+    step, ((x, y),) = mg.jit(training.step), batches(1)
+    step(x, y)
+    p, m = training.parameters[0], training.moments[id(training.parameters[0])][0]
+    before = p.value.copy()
+    step(x, y)
+    assert training.parameters[0] is p and type(p) is Parameter and p.is_leaf
+    assert training.moments[id(p)][0] is m and m.spec.concrete
+    assert not np.array_equal(before, p.value)
+    assert type(p.grad) is Tensor and not p.grad.requires_grad
+
+
+def test_eager_and_staged_steps_may_alternate():
+    results = []
+    for pattern in ("eeee", "jeje", "ejej", "jjjj"):
+        training = Training()
+        jitted = mg.jit(training.step)
+        results.append([{"e": training.step, "j": jitted}[c](x, y).item()
+                        for c, (x, y) in zip(pattern, batches(4))])
+    for other in results[1:]:
+        np.testing.assert_allclose(results[0], other, rtol=2e-5)
+
+
+# ------------------------------------------------------------------ failure
+
+
+class Trouble(Exception):
+    pass
+
+
+@pytest.mark.parametrize("error", [Trouble, KeyboardInterrupt])
+def test_an_error_while_tracing_commits_nothing(error):
+    p = tensor([1.0, 2.0], requires_grad=True)
+    buffer, generator, fail = tensor([0.0]), Generator(), [True]
+
+    @mg.jit
+    def step(x):
+        loss = (p * x).sum()
+        loss.backward()
+        with no_grad:
+            p.sub_(p.grad)
+            buffer.add_(1.0)
+            generator.uniform((2,))
+        if fail:
+            raise error
+        return loss
+
+    for _ in range(2):
+        with pytest.raises(error):
+            step(tensor([3.0, 4.0]))
+        assert p.value.tolist() == [1.0, 2.0] and p.grad is None and p.is_leaf
+        assert buffer.value.tolist() == [0.0] and generator.state == 1
+    fail.clear()
+    assert step(tensor([3.0, 4.0])).item() == 11.0
+    assert p.value.tolist() == [-2.0, -2.0] and p.grad.value.tolist() == [3.0, 4.0]
+    assert buffer.value.tolist() == [1.0] and generator.state == 3
+
+
+def failing_primitive(name, trouble):
+    """A kernel that can fail when the program runs."""
+    def kernel(x):
+        if trouble:
+            raise trouble[0]
+        return x * 2.0
+
+    p = mg.core.Primitive(name, kernel, lambda a: a,
+                          transpose=lambda ct, args: [table["mul"](ct, 2.0)])
+    p.jvp = lambda primals, tangents: (p(*primals), table["mul"](tangents[0], 2.0))
+    return p
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_error_while_running_commits_nothing(first):
+    """Also in the first run, when Tensors were born that the user already holds."""
+    trouble = [Trouble()] if first else []
+    name = f"unreliable_{first}"
+    unreliable = failing_primitive(name, trouble)
+    try:
+        p, state = tensor([1.0, 2.0], requires_grad=True), {}
+
+        @mg.jit
+        def step(x):
+            p.grad = None
+            loss = (p * x).sum()
+            loss.backward()
+            with no_grad:
+                if "moment" not in state:
+                    state["moment"] = p.grad * 0.5
+                else:
+                    state["moment"].add_(p.grad)
+                p.sub_(state["moment"])
+            return unreliable(loss)
+
+        x = tensor([3.0, 4.0])
+        if not first:
+            step(x)
+            step(x)
+            trouble.append(Trouble())
+        before = p.value.copy()
+        for _ in range(2):
+            with pytest.raises(Trouble):
+                step(x)
+            assert np.array_equal(p.value, before)
+            if first:
+                assert p.grad is None
+        trouble.clear()
+        step(x)
+        step(x)
+        expected = [1.0, 2.0]
+        moment = [0.0, 0.0]
+        for k in range(2 if first else 4):
+            moment = [m + g * (0.5 if k == 0 else 1.0) for m, g in zip(moment, [3.0, 4.0])]
+            expected = [e - m for e, m in zip(expected, moment)]
+        np.testing.assert_allclose(p.value, expected)
+        np.testing.assert_allclose(state["moment"].value, moment)
+        assert step.traces == 2
+    finally:
+        del table[name]
+
+
+# ------------------------------------------------------------------ what is captured
+
+
+def test_gradient_through_a_scan_that_captures_a_parameter():
+    w = tensor([0.5, -0.3], requires_grad=True)
+    xs = tensor(np.arange(6.0).reshape(3, 2) * 0.1)
+
+    def rnn(xs):
+        def body(h, x):
+            h = (h * w + x).tanh()
+            return h, h.sum()
+
+        last, sums = mg.scan(body, tensor([0.1, 0.2]), xs)
+        return last.sum() + sums.sum()
+
+    def unrolled():
+        h, loss = tensor([0.1, 0.2]), 0.0
+        for k in range(3):
+            h = (h * w + xs[k]).tanh()
+            loss = loss + h.sum()
+        return loss + h.sum()
+
+    (expected,) = tape.grad(unrolled(), w)
+
+    @mg.jit
+    def step(xs):
+        w.grad = None
+        loss = rnn(xs)
+        loss.backward()
+        return loss
+
+    rnn(xs).backward()
+    np.testing.assert_allclose(w.grad.value, expected.value, rtol=1e-5)
+    for _ in range(3):
+        step(xs)
+        np.testing.assert_allclose(w.grad.value, expected.value, rtol=1e-5)
+    assert step.traces <= 2
+
+
+def test_captured_views_are_views_of_their_cell():
+    base = tensor(np.zeros((3, 2)))
+    row, turned = base[1], base.t()
+
+    @mg.jit
+    def f(x):
+        row.add_(x)
+        turned[0].mul_(2.0)
+        base[2, 1] = 7.0
+        return base.sum(), row.sum(), turned.sum()
+
+    expected = np.zeros((3, 2))
+    for _ in range(3):
+        results = [r.item() for r in f(tensor([1.0, 2.0]))]
+        expected[1] += [1.0, 2.0]
+        expected[:, 0] *= 2
+        expected[2, 1] = 7.0
+        assert results == [expected.sum(), expected[1].sum(), expected.sum()]
+        np.testing.assert_array_equal(base.value, expected)
+        np.testing.assert_array_equal(row.value, expected[1])
+    assert f.traces == 1
+
+
+def test_data_and_detached_tensors_are_the_same_storage():
+    p = tensor([1.0, 2.0], requires_grad=True)
+
+    def f(x):
+        p.data.mul_(x)
+        held = p.detach()
+        view = held[0:1]
+        view.add_(10.0)
+        h = p * 1.0
+        h.detach().mul_(2.0)
+        return (h * p).sum(), held.requires_grad
+
+    eager, _ = f(tensor([2.0, 3.0]))
+    after = p.value.copy()
+    with no_grad:
+        p.copy_(tensor([1.0, 2.0]))
+    jitted = mg.jit(lambda x: f(x)[0])
+    assert jitted(tensor([2.0, 3.0])).item() == eager.item()
+    np.testing.assert_array_equal(p.value, after)
+
+
+def test_arguments_are_written_where_the_caller_sees_it():
+    @mg.jit
+    def f(x, y):
+        x.add_(y)
+        y.requires_grad_()
+        (y * y).sum().backward()
+        return x.sum()
+
+    for scale in (1.0, 2.0):
+        x, y = tensor([1.0, 2.0]), tensor([scale, scale])
+        f(x, y)
+        assert x.value.tolist() == [1.0 + scale, 2.0 + scale]
+        assert y.grad.value.tolist() == [2 * scale] * 2
+    assert f.traces == 1
+
+
+def test_one_tensor_captured_and_passed_is_one_cell():
+    p = tensor([1.0, 2.0])
+
+    @mg.jit
+    def f(x, y):
+        x.add_(1.0)
+        p.mul_(2.0)
+        return (x * y).sum()
+
+    assert f(p, p).item() == 16.0 + 36.0 and p.value.tolist() == [4.0, 6.0]
+    other = tensor([1.0, 1.0])
+    assert f(other, p).item() == 2 * 8 + 2 * 12.0
+    assert p.value.tolist() == [8.0, 12.0] and other.value.tolist() == [2.0, 2.0]
+    assert f(p, p).item() == 18.0**2 + 26.0**2
+    assert f.traces == 2
+
+
+def test_arguments_are_not_kept():
+    step = mg.jit(lambda x: x * 2.0)
+    x = tensor(np.zeros(8))
+    alive = weakref.ref(x)
+    step(x)
+    del x
+    gc.collect()
+    assert alive() is None
+
+
+def test_changes_of_kind_are_noticed():
+    p = tensor([1.0, 2.0])
+    f = mg.jit(lambda x: (p * x).sum())
+    x = tensor([3.0, 4.0])
+    assert not f(x).requires_grad
+    p.requires_grad_()
+    loss = f(x)
+    loss.backward()
+    assert p.grad.value.tolist() == [3.0, 4.0]
+    p.data = tensor([[1.0, 1.0]])
+    assert f(x).item() == 7.0
+    assert f.traces == 3
+
+
+# ------------------------------------------------------------------ results
+
+
+def test_results_can_be_differentiated_outside():
+    p = tensor([1.0, 2.0], requires_grad=True)
+    seen = tensor([0.0])
+
+    @mg.jit
+    def model(x):
+        seen.add_(1.0)
+        return softplus(p * x)
+
+    x = tensor([3.0, 4.0], requires_grad=True)
+    (expected,) = tape.grad(softplus(p * x).sum(), p)
+    model(x).sum().backward()
+    np.testing.assert_allclose(p.grad.value, expected.value, rtol=1e-6)
+    assert x.grad is not None and seen.value.tolist() == [1.0]
+    with no_grad:
+        assert not model(x).requires_grad
+
+
+def test_results_of_a_step_that_ran_backward_have_no_graph():
+    training = Training()
+    ((x, y),) = batches(1)
+    assert not mg.jit(training.step)(x, y).requires_grad
+
+
+def test_results_that_are_views_or_state():
+    p = tensor([[1.0, 2.0]])
+
+    @mg.jit
+    def f(x):
+        return (x * 2.0).t(), p, x, x[0]
+
+    x = tensor([[1.0, 2.0], [3.0, 4.0]])
+    for _ in range(3):
+        turned, same, argument, row = f(x)
+        assert turned.value.tolist() == [[2.0, 6.0], [4.0, 8.0]]
+        assert same.value.tolist() == p.value.tolist() and same is not p
+        assert argument is not x and row.value.tolist() == [1.0, 2.0]
+    assert f.traces == 1
+
+
+def test_what_the_user_keeps_gets_its_value():
+    """A step that leaves something behind each time goes on doing so, without new traces."""
+    class Model:
+        last = history = None
+
+        def step(self, x):
+            hidden = x * 2.0
+            self.last = hidden
+            self.argument = x
+            self.part = hidden[0]
+            return hidden.sum()
+
+    model = Model()
+    step = mg.jit(model.step)
+    for k in range(5):
+        x = tensor([k, 1.0])
+        step(x)
+        assert model.last.value.tolist() == [2.0 * k, 2.0]
+        assert model.argument.value.tolist() == [k, 1.0]
+        assert model.part.value.tolist() == 2.0 * k
+    assert step.traces == 2
+    assert (model.last + 1.0).value.tolist() == [9.0, 3.0]
+
+
+def test_lazy_state_of_two_kinds_is_not_confused():
+    """Two steps that each bear something of the same type are not the same step."""
+    state: dict = {}
+
+    @mg.jit
+    def step(x):
+        name = "a" if "a" not in state else "b" if "b" not in state else None
+        if name:
+            state[name] = x * 0.0
+        for value in state.values():
+            value.add_(x)
+        return x.sum()
+
+    x = tensor([1.0])
+    for _ in range(5):
+        step(x)
+    assert [v.value.tolist() for v in state.values()] == [[5.0], [4.0]]
+    assert step.traces == 3
+
+
+def test_a_parameter_born_inside():
+    held: list = []
+
+    @mg.jit
+    def step(x):
+        if not held:
+            held.append((x * 0.0 + 3.0).detach().requires_grad_())
+        (w,) = held
+        w.grad = None
+        (w * x).sum().backward()
+        with no_grad:
+            w.sub_(w.grad)
+        return (w * x).sum().detach()
+
+    x = tensor([1.0, 2.0])
+    assert [step(x).item() for _ in range(3)] == [4.0, -1.0, -6.0]
+    assert held[0].is_leaf and held[0].requires_grad and held[0].grad.value.tolist() == [1.0, 2.0]
+
+
+# ------------------------------------------------------------------ nesting and other state
+
+
+def test_jit_inside_jit():
+    p, generator = tensor([1.0, 2.0], requires_grad=True), Generator()
+    count = tensor([0.0])
+
+    @mg.jit
+    def inner(x):
+        count.add_(1.0)
+        return (p * x * generator.uniform((2,))).sum()
+
+    @mg.jit
+    def outer(x):
+        p.grad = None
+        loss = inner(x) + inner(x)
+        loss.backward()
+        with no_grad:
+            p.sub_(p.grad * 0.1)
+        return loss
+
+    def eager(x):
+        p.grad = None
+        loss = inner.fn(x) + inner.fn(x)
+        loss.backward()
+        with no_grad:
+            p.sub_(p.grad * 0.1)
+        return loss
+
+    x, results = tensor([3.0, 4.0]), []
+    for step in (eager, outer):
+        generator.state = np.uint32(1)
+        with no_grad:
+            p.copy_(tensor([1.0, 2.0]))
+            count.zero_()
+        p.grad = None
+        results.append([*(step(x).item() for _ in range(3)), *p.value, *count.value,
+                        generator.state])
+    np.testing.assert_allclose(results[0], results[1], rtol=1e-5)
+    assert outer.traces == 2  # `.grad` exists from the second call on
+    inner(x)
+    assert count.value.tolist() == [7.0]
+
+
+def test_a_survivor_of_an_inner_jit_survives_the_outer():
+    state: dict = {}
+
+    @mg.jit
+    def inner(x):
+        state.setdefault("sum", x * 0.0).add_(x)
+        return x * 2.0
+
+    @mg.jit
+    def outer(x):
+        return inner(x).sum()
+
+    for _ in range(4):
+        outer(tensor([1.0, 2.0]))
+    assert state["sum"].value.tolist() == [4.0, 8.0]
+
+
+def test_generators():
+    results = []
+    for stage in (lambda f: f, mg.jit):
+        generator = Generator()
+        step = stage(lambda x, generator=generator: (generator.uniform((3,)) * x,
+                                                     generator.uniform((2,))))
+        results.append([np.concatenate([part.value for part in step(tensor([1.0, 2.0, 3.0]))])
+                        for _ in range(3)] + [generator.state])
+    for eager, staged in zip(*results):
+        np.testing.assert_allclose(eager, staged, rtol=1e-6)
+
+
+def test_state_is_not_written_inside_a_loop():
+    generator = Generator()
+
+    @mg.jit
+    def f(x):
+        return mg.scan(lambda c, x: (c + generator.uniform((2,)), None), x, None, length=3)[0]
+
+    with pytest.raises(RuntimeError, match="Write it in the jitted function itself"):
+        f(tensor([1.0, 2.0]))
+    assert generator.state == 1
+
+
+def test_captures_are_not_written_inside_transforms():
+    p = tensor([1.0, 2.0])
+    for transform in (mg.vmap, mg.grad, mg.jit(mg.grad), mg.vmap(mg.jit)):
+        pass
+    with pytest.raises(RuntimeError, match="inplace arithmetic"):
+        mg.vmap(lambda x: p.add_(x))(tensor(np.ones((3, 2))))
+    with pytest.raises(RuntimeError, match="from outside was written in place"):
+        mg.grad(lambda x: add(p.add_(x), x).sum())(tensor([1.0, 2.0]))
+    with pytest.raises(RuntimeError, match="inplace arithmetic"):
+        mg.vmap(mg.jit(lambda x: p.add_(x)))(tensor(np.ones((3, 2))))
+    with pytest.raises(RuntimeError, match="from outside was written in place"):
+        mg.jit(lambda x: mg.scan(lambda c, _: (c + p.add_(1.0), None), x, None, length=2)[0])(
+            tensor([1.0, 2.0]))
+    assert p.value.tolist() == [1.0, 2.0]
+
+
+def test_constants_of_derived_backwards_are_no_cells():
+    p = tensor([1.0, 2.0], requires_grad=True)
+
+    @mg.jit
+    def f(x):
+        (p.tanh() * 2.0 * x).sum().backward()
+
+    f(tensor([1.0, 2.0]))
+    (staged,) = [s for programs in f.programs.values() for s in programs]
+    (captured,) = [c.outer for c in staged.cells if isinstance(c, Cell) and c.position is None]
+    assert captured is p
+
+
+def test_a_tensor_from_a_failed_trace_says_so():
+    state: dict = {}
+
+    @mg.jit
+    def f(x):
+        state["leaked"] = x * 2.0
+        raise Trouble
+
+    with pytest.raises(Trouble):
+        f(tensor([1.0]))
+    with pytest.raises(errors.UnexpectedTracerError, match="test_staged.py"):
+        state["leaked"] + 1.0
