@@ -17,6 +17,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,15 @@ def make_spec(aval: Aval, requires_grad: bool = False, concrete: bool = True) ->
         spec.aval, spec.requires_grad, spec.concrete = key
         spec.shape, spec.dtype = aval.shape, aval.dtype
         _specs[key] = spec
+    return spec
+
+
+@lru_cache
+def python_spec(dtype: np.dtype) -> Spec:
+    """The spec of a Python scalar among the operands: weak, and told apart from any Tensor's."""
+    spec = Spec()
+    spec.aval, spec.requires_grad, spec.concrete = make_aval((), dtype, True), False, "python"
+    spec.shape, spec.dtype = (), dtype
     return spec
 
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigrad import debug
-from minigrad.core import NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, table, using
+from minigrad.core import NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, python_spec, table, using
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
 from minigrad.program import Eqn, Jaxpr, Var, stage
@@ -89,6 +89,10 @@ def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bo
     avals = [s.aval for s in specs]
     with using(NO_GRAD):
         entry.forward = simplify(stage(flat, avals, cls, name))
+        if settled := settled_scalars(entry.forward, specs):
+            entry.in_specs = specs = settled
+            avals = [s.aval for s in specs]
+            entry.forward = simplify(stage(flat, avals, cls, name))
         entry.out_tree = trees[0]
         entry.out_avals = entry.forward.out_avals
         entry.wanted = tuple(i for i, s in enumerate(specs)
@@ -101,6 +105,19 @@ def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bo
                        for a, d in zip(entry.out_avals, differentiable)]
     debug.show(2, name, entry.forward)
     return entry
+
+
+def settled_scalars(program: Jaxpr, specs: Sequence[Spec]) -> tuple[Spec, ...] | None:
+    """Where all that is done with a Python scalar is to convert it to one dtype, it can come in
+    that dtype: `x * 0.1` then runs one kernel, not two."""
+    targets = {}
+    for i, (var, spec) in enumerate(zip(program.invars, specs)):
+        uses = [e for e in program.eqns if var in e.invars]
+        dtypes = {e.params.get("new_dtype") for e in uses}
+        if spec.concrete == "python" and len(dtypes) == 1 and var not in program.outvars \
+                and all(e.primitive.name == "convert_element_type" for e in uses):
+            targets[i] = python_spec(dtypes.pop())
+    return tuple(targets.get(i, s) for i, s in enumerate(specs)) if targets else None
 
 
 def stage_both(flat: Callable, avals: Sequence[Aval], entry: Entry, cls: type) -> Jaxpr:

@@ -17,8 +17,8 @@ import numpy as np
 
 from minigrad import core, record
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, inlining, make_aval,
-    make_box, make_spec,
+    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, inlining,
+    make_box, make_spec, python_spec,
 )
 from minigrad.tree import tree_map
 
@@ -29,12 +29,7 @@ def specs_of_scalars(cls: type) -> dict[type, Spec]:
     """Specs of Python scalars as operands of a face: weak, of the face's default dtypes."""
     specs = scalar_specs.setdefault(cls, {})
     if not specs:
-        for kind in PYTHON_SCALARS:
-            dtype = cls.scalar_dtype(kind)
-            spec = Spec()
-            spec.aval, spec.requires_grad, spec.concrete = make_aval((), dtype, True), False, "python"
-            spec.shape, spec.dtype = (), dtype
-            specs[kind] = spec
+        specs.update((kind, python_spec(cls.scalar_dtype(kind))) for kind in PYTHON_SCALARS)
     return specs
 
 

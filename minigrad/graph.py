@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from minigrad.core import Tensor, Tracer, aval_of, get_mode, make_box, make_spec
 from minigrad.hooks import Hooks, RemovableHandle
 from minigrad.stamps import next_seq, stamps
@@ -155,5 +157,10 @@ def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
         maker = node if len(entry.out_specs) == 1 else pick(node, i)
     aval = entry.in_specs[i].aval if kind == "in" else \
         entry.out_avals[i] if kind == "out" else aval_of(value)
-    return make_box(entry.cls, value,
-                    make_spec(aval, maker is not None, not isinstance(value, Tracer)), maker)
+    traced = isinstance(value, Tracer)
+    if not traced and not isinstance(value, (np.ndarray, np.generic)):
+        value = np.asarray(value.value)[()]  # a literal
+    made = make_box(entry.cls, value, make_spec(aval, maker is not None, not traced), maker)
+    if not traced:
+        made.mutable = False  # what was saved is a constant for whatever is traced
+    return made

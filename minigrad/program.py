@@ -13,8 +13,8 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, make_box, make_spec,
-    owns, to_array,
+    Aval, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box, make_spec, owns,
+    to_array,
 )
 
 

@@ -9,8 +9,7 @@ import numpy as np
 
 from minigrad import core, debug, errors, methods, views
 from minigrad.core import (
-    Mode, Primitive, Tensor, Tracer, aval_of, box, class_of, make_box, make_spec, owns,
-    reset_mode, set_mode,
+    Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
 )
 from minigrad.derive import derive
 from minigrad.graph import Node, pick
@@ -156,9 +155,9 @@ def record_node(entry, inputs: Sequence, outs: Sequence[Tensor]) -> Node:
     edges = tuple(inputs[i].node for i in entry.wanted)
     node.edges = edges if len(edges) != 1 else edges[0]
     kept = {"in": inputs, "out": outs}
-    node.saved = tuple(core.unbox_value(kept[k][i]) for k, i in entry.saved if k != "mid") or None
+    node.saved = tuple(own_value(kept[k][i]) for k, i in entry.saved if k != "mid") or None
     if entry.recompute:
-        node.inputs = node.saved = tuple(core.unbox_value(x) for x in inputs)
+        node.inputs = node.saved = tuple(own_value(x) for x in inputs)
     if len(outs) == 1:
         outs[0].node = node
     else:
@@ -166,6 +165,13 @@ def record_node(entry, inputs: Sequence, outs: Sequence[Tensor]) -> Node:
             if out.spec.requires_grad:
                 out.node = pick(node, j)
     return node
+
+
+def own_value(x):
+    """The tracer of a value of this level. One of a level below is kept with its box, and so with
+    its place on the tape there; an array or a literal is kept as it is."""
+    return x.value if isinstance(x, Tensor) and not x.spec.concrete \
+        and owns(core.get_mode().trace, x) else x
 
 
 register_runtime(Node=Node, next_seq=next_seq, pick=pick)

@@ -136,28 +136,37 @@ def write_program(eqns: Sequence[Eqn], outvars: Sequence[Atom], names: dict[Var,
             NumPy broadcasts by itself, so there the stretched operand is used as it is.
     """
     if not strict:
-        eqns = let_numpy_broadcast(eqns, outvars)
+        eqns, outvars = for_arrays(eqns, outvars)
     writer = Writer(names, count_uses(eqns, outvars))
     for eqn in eqns:
         writer.write(eqn)
     return writer.lines, [writer.atom(v) for v in outvars], writer.constants
 
 
-def let_numpy_broadcast(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> list[Eqn]:
-    """Elementwise kernels take the operand of a broadcast instead of its result, where the shapes allow."""
+def for_arrays(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> tuple[list[Eqn], list[Atom]]:
+    """What bare arrays need not be told: elementwise kernels take the operand of a broadcast where
+    NumPy broadcasts by itself, and a conversion that only drops a weak type is none."""
     stretched: dict[Var, Atom] = {}
+    same: dict[Var, Atom] = {}
     kept = []
     for eqn in eqns:
+        eqn = eqn.replace(invars=[same.get(a, a) if type(a) is Var else a for a in eqn.invars])
+        if eqn.primitive.name == "convert_element_type" \
+                and eqn.invars[0].aval.dtype == eqn.outvars[0].aval.dtype:
+            same[eqn.outvars[0]] = eqn.invars[0]
+            continue
         if eqn.primitive.name == "broadcast_in_dim" and is_trailing(eqn):
-            stretched[eqn.outvars[0]] = stretched.get(eqn.invars[0], eqn.invars[0])
+            stretched[eqn.outvars[0]] = stretched.get(eqn.invars[0], eqn.invars[0]) \
+                if type(eqn.invars[0]) is Var else eqn.invars[0]
         elif eqn.primitive.family == "elementwise":
             plain = [stretched.get(a, a) if type(a) is Var else a for a in eqn.invars]
             shapes = [a.aval.shape for a in plain]
             if np.broadcast_shapes(*shapes) == eqn.outvars[0].aval.shape:
                 eqn = eqn.replace(invars=plain)
         kept.append(eqn)
+    outvars = [same.get(v, v) if type(v) is Var else v for v in outvars]
     uses = count_uses(kept, outvars)
-    return [e for e in kept if e.outvars[0] not in stretched or e.outvars[0] in uses]
+    return [e for e in kept if e.outvars[0] not in stretched or e.outvars[0] in uses], outvars
 
 
 def is_trailing(eqn: Eqn) -> bool:

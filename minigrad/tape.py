@@ -20,15 +20,7 @@ import numpy as np
 from minigrad import core
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
 from minigrad.graph import (
-    AccumulateGrad,
-    FreedEntry,
-    Node,
-    Pick,
-    current,
-    leaf,
-    node_class,
-    pick,
-    unpack,
+    AccumulateGrad, FreedEntry, Node, Pick, current, leaf, node_class, pick, unpack,
 )
 from minigrad.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
 from minigrad.modes import backward_mode, grad_mode

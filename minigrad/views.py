@@ -15,17 +15,7 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL,
-    NO_GRAD,
-    Tensor,
-    Trace,
-    box,
-    get_mode,
-    make_box,
-    make_spec,
-    owns,
-    table,
-    using,
+    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_box, make_spec, owns, table, using,
 )
 from minigrad.modes import with_grad
 from minigrad.runner import register_runtime

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import errors, tape, views
+from minigrad import errors, source, tape, views
 from minigrad.cells import Cell, read_state, write_state
 from minigrad.core import table
 from minigrad.modes import grad_mode
@@ -262,7 +262,8 @@ def test_an_error_while_running_commits_nothing(first):
         np.testing.assert_allclose(state["moment"].value, moment)
         assert step.traces == 2
     finally:
-        del table[name]
+        for names in (table, source.ARRAYS, source.TENSORS):
+            names.pop(name, None)
 
 
 # ------------------------------------------------------------------ what is captured

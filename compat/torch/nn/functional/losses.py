@@ -16,7 +16,7 @@ from minigrad.ops import transcendental as t
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
 from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.selection import select_n
-from minigrad.ops.shaping import reshape, transpose
+from minigrad.ops.shaping import broadcast_in_dim, iota, reshape, transpose
 
 
 def check_reduction(reduction: str) -> None:
@@ -96,8 +96,17 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 # ------------------------------------------------------------------ classes
 
 
+FEW_CLASSES = 256  # up to here comparing with every class costs less than indexing
+
+
 def picked(x, index, axis: int):
     """x at `index` along `axis`, which disappears. Shapes: x (..., C, ...), index (..., ...)."""
+    aval = aval_of(x)
+    if aval.shape[axis] <= FEW_CLASSES:
+        classes = iota(dtype=I64, shape=aval.shape, dimension=axis)
+        others = tuple(i for i in range(len(aval.shape)) if i != axis)
+        wanted = broadcast_in_dim(index, shape=aval.shape, broadcast_dimensions=others)
+        return reduce_sum(select_n(e.eq(classes, wanted), like(x, 0), x), axes=(axis,))
     order = tuple(i for i in range(len(aval_of(x).shape)) if i != axis) + (axis,)
     x = transpose(x, permutation=order) if order != tuple(range(len(order))) else x
     shape = aval_of(x).shape  # (..., C)
@@ -146,6 +155,8 @@ def check_targets(input, target, ignore_index: int) -> None:
         raise RuntimeError(f"expected scalar type Long but found {target.type_name()[:-6]}")
     if target.spec.concrete:
         array = np.asarray(target.value)
+        if not array.size or array.min() >= 0 and array.max() < classes:
+            return
         wrong = array[((array < 0) | (array >= classes)) & (array != ignore_index)]
         if wrong.size:
             raise IndexError(f"Target {wrong.reshape(-1)[0]} is out of bounds.")
