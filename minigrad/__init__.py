@@ -4,14 +4,15 @@ from minigrad.errors import check_not_shadowed
 
 check_not_shadowed()
 
-import importlib  # noqa: E402
-import pkgutil  # noqa: E402
+from kernels.memory import keep_freed_memory  # noqa: E402
 
-from minigrad import core, ops  # noqa: E402
+keep_freed_memory()
 
-for module in pkgutil.iter_modules(ops.__path__):
-    importlib.import_module(f"minigrad.ops.{module.name}")
-
+from minigrad import core  # noqa: E402
+from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
+    calls, contraction, control, convolution, elementwise, indexing, joining, ordering, reduction,
+    scattering, selection, shaping, transcendental, windows,
+)
 from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402
 from minigrad.derive import backward_source  # noqa: E402

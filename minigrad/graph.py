@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core import Tensor, Tracer, aval_of, get_mode, make_box, make_spec
+from minigrad.core import EVAL, Tensor, Tracer, aval_of, get_mode, make_box, make_spec
 from minigrad.hooks import Hooks, RemovableHandle
 from minigrad.stamps import next_seq, stamps
 
@@ -118,7 +118,8 @@ def current(tensor: Tensor) -> Tensor:
 
 def pick(node: Node, index: int) -> Pick:
     p = Pick()
-    p.entry, p.saved, p.edges, p.seq = PickEntry(index, node.entry.node_name), None, node, next_seq()
+    p.entry, p.saved = PickEntry(index, node.entry.node_name), None
+    p.edges, p.seq = node, next_seq()
     return p
 
 
@@ -161,6 +162,6 @@ def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
     if not traced and not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value.value)[()]  # a literal
     made = make_box(entry.cls, value, make_spec(aval, maker is not None, not traced), maker)
-    if not traced:
-        made.mutable = False  # what was saved is a constant for whatever is traced
+    if not traced and get_mode().trace is not EVAL:
+        made.mutable = False  # a constant of what is traced, no state from outside
     return made

@@ -47,8 +47,8 @@ def requires_grad_(tensor: Tensor, requires_grad: bool = True) -> Tensor:
     if requires_grad and getattr(spec.dtype, "kind", "V") not in "fcV":
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
     if requires_grad and spec.concrete == "inference" and not get_mode().inference:
-        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode is "
-                           "not allowed.")
+        raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode "
+                           "is not allowed.")
     if is_leaf(target):
         if requires_grad:
             leaf(target)

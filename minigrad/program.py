@@ -105,7 +105,7 @@ class StageTrace(Trace):
         self.name = name
         self.eqns: list[Eqn] = []
         self.invars: list[Var] = []
-        self.captured: dict[int, tuple[Var, Any]] = {}  # id of a constant -> variable, constant
+        self.captured: dict[Any, tuple[Var, Any]] = {}  # id of a constant -> variable, constant
 
     def new_input(self, aval: Aval) -> StageTracer:
         var = Var(aval)
@@ -137,7 +137,9 @@ class StageTrace(Trace):
         return self.capture(x, aval)
 
     def capture(self, x, aval: Aval) -> Var:
-        key = id(x.value) if isinstance(x, Tensor) else id(x)
+        key = id(x)
+        if isinstance(x, Tensor):  # a Tensor and what was detached from it differ by their graphs
+            key = id(x.value), id(x.node) if x.spec.requires_grad else None
         if key not in self.captured:
             self.captured[key] = Var(aval), x
         return self.captured[key][0]

@@ -1,4 +1,4 @@
-"""Does training leak? `python -m tests.memory` runs 10,000 steps and prints how the process grew."""
+"""Does training leak? `python -m tests.memory` runs 10,000 steps and prints what they left."""
 
 import gc
 import resource

@@ -156,7 +156,8 @@ def inplace(function):
 
 
 METHODS = dict(
-    __neg__=neg, exp=exp, sin=sin, tanh=tanh, sum=total, __matmul__=matmul, reshape=lambda x, shape: reshape(x, shape=shape),
+    __neg__=neg, exp=exp, sin=sin, tanh=tanh, sum=total, __matmul__=matmul,
+    reshape=lambda x, shape: reshape(x, shape=shape),
     t=transpose, __getitem__=getitem, __setitem__=lambda x, key, new: copy_(x[key], new),
     copy_=copy_, add_=inplace(add), sub_=inplace(sub), mul_=inplace(mul), div_=inplace(div),
     exp_=inplace(exp), sin_=inplace(sin), __iadd__=inplace(add), __imul__=inplace(mul),

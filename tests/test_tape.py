@@ -4,6 +4,7 @@ Each test runs one function over two worlds, minigrad's little face (`tests/tens
 torch, or states what must hold where torch has no say.
 """
 
+import functools
 import gc
 import threading
 import weakref
@@ -322,7 +323,7 @@ def test_backward_with_create_graph_accumulates_a_graph():
         first.sum().backward()
         return first, x.grad, first.requires_grad
 
-    with pytest.warns(UserWarning):  # torch warns of the cycle
+    with pytest.warns(UserWarning, match="create_graph=True will create a reference cycle"):
         same(run)
 
 
@@ -657,7 +658,7 @@ def test_training_does_not_grow():
 def test_a_hook_that_holds_its_tensor_can_be_collected():
     x = Ours.leaf()
     h = x * 2.0
-    h.register_hook(lambda g: g * h)
+    h.register_hook(functools.partial(lambda h, g: g * h, h))
     h.retain_grad()
     alive = weakref.ref(h)
     del h

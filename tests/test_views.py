@@ -231,8 +231,8 @@ def test_broadcast_and_converted_source():
 
 def test_the_message_names_what_made_the_value():
     same(lambda w: [(e := w.leaf(A).exp()).mul_(2.0), e.sum().backward()],
-         "has been modified by an inplace operation: [torch.DoubleTensor [4, 5]], which is output 0 "
-         "of Exp, is at version 1; expected version 0 instead.")
+         "has been modified by an inplace operation: [torch.DoubleTensor [4, 5]], which is output "
+         "0 of Exp, is at version 1; expected version 0 instead.")
 
 
 def test_the_graph_shows_the_write():

@@ -1,11 +1,11 @@
-"""jax.random: `minigrad.random` with Arrays, and JAX's argument names."""
+"""jax.random: `minigrad.keys` and `minigrad.random` with Arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from compat.jax import face
-from minigrad import random
+from minigrad import keys, random
 
 # Parameters that must be known when a program is made, though they look like arrays.
 ARRAYS = {"key": ("key",), "split": ("key",), "fold_in": ("key", "data"),
@@ -18,7 +18,7 @@ EAGER = ("split fold_in bits uniform normal truncated_normal bernoulli randint g
 
 
 def in_face(name: str) -> Callable:
-    fn = getattr(random, name)
+    fn = random.__dict__.get(name) or getattr(keys, name)
     return face.boxed(fn) if name in BOXED else face.eager(fn, arrays=ARRAYS.get(name, ("key",)))
 
 
@@ -37,7 +37,7 @@ def seeded(name: str) -> Callable:
                              '"threefry2x32".')
         return make(seed)
 
-    ctor.__name__, ctor.__doc__ = name, getattr(random, name).__doc__
+    ctor.__name__, ctor.__doc__ = name, getattr(keys, name).__doc__
     return ctor
 
 
@@ -46,4 +46,4 @@ PRNGKey, key = seeded("PRNGKey"), seeded("key")
 
 def wrap_key_data(key_bits_array, *, impl=None):
     """Typed keys from their words."""
-    return face.boxed(random.wrap_key_data)(key_bits_array)
+    return face.boxed(keys.wrap_key_data)(key_bits_array)

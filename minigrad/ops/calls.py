@@ -73,7 +73,7 @@ def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
     known, staged, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
     known, captured = close_over(known)
     given = [*captured, *pick(args, invert(unknown))]
-    known, forwarded = without_forwarded(known, flags.count(False))
+    known, staged, forwarded = needed_residuals(known, staged, flags.count(False))
     out = jit_p(*given, jaxpr=known, **params) if known.outvars else []
     outs_known, made = split_list(out, flags.count(False))
     made = iter(made)
@@ -83,15 +83,22 @@ def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
     return merge(flags, outs, outs_known)
 
 
-def without_forwarded(known: Jaxpr, n_out: int) -> tuple[Jaxpr, list[int | None]]:
-    """The program without residuals that are its own inputs, and without what only they needed.
-    For each residual: the position of that input, or None. Kept with the program."""
-    key = "forwarded", n_out
+def needed_residuals(known: Jaxpr, staged: Jaxpr, n_out: int):
+    """Both halves without residuals that nobody reads, and `known` without those that are its own
+    inputs: for each residual that is left, the position of that input, or None."""
+    key = "residuals", staged, n_out
     if key not in known.cache:
+        staged = dead_code(staged)
         residuals = known.outvars[n_out:]
+        read = {a for e in staged.eqns for a in e.invars} | set(staged.outvars)
+        kept = [v in read for v in staged.invars[:len(residuals)]]
+        staged = staged.replace(invars=pick(staged.invars[:len(residuals)], kept)
+                                + staged.invars[len(residuals):])
+        residuals = pick(residuals, kept)
         forwarded = [known.invars.index(v) if v in known.invars else None for v in residuals]
         made = [v for v, i in zip(residuals, forwarded) if i is None]
-        known.cache[key] = dead_code(known.replace(outvars=known.outvars[:n_out] + made)), forwarded
+        small = dead_code(known.replace(outvars=known.outvars[:n_out] + made))
+        known.cache[key] = small, staged, forwarded
     return known.cache[key]
 
 
