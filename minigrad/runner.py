@@ -114,11 +114,8 @@ def quiet_state():
 
 QUIET, LOUD, IGNORE = quiet_state()
 RUNTIME: dict[str, Any] = {
-    "quiet": QUIET, "loud": LOUD, "IGNORE": IGNORE, "new": object.__new__, 
-    "float32": np.dtype("f4"), "float64": np.dtype("f8"),
-    "int64": np.dtype("i8"), "int32": np.dtype("i4"), "bool": np.dtype("?"),
-    "complex64": np.dtype("c8"), "complex128": np.dtype("c16"),
-}
+    "quiet": QUIET, "loud": LOUD, "IGNORE": IGNORE, "new": object.__new__,
+} | {dtype.name: dtype for dtype in map(np.dtype, "?bBhHiIqQefdFD")}
 
 
 def register_runtime(**names) -> None:

@@ -11,7 +11,7 @@ import minigrad as mg
 from minigrad import function, tape
 from minigrad.core import table
 from tests.tensors import Tensor, tensor
-from tests.test_tape import Ours, Theirs, same
+from tests.worlds import Ours, Theirs, same
 
 Ours.Function, Theirs.Function = function.Function, torch.autograd.Function
 Ours.once = staticmethod(function.once_differentiable)

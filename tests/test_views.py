@@ -9,7 +9,7 @@ import pytest
 from minigrad import tape, views
 from minigrad.modes import grad_mode
 from tests.tensors import tensor
-from tests.test_tape import Ours, Theirs, plain, same
+from tests.worlds import Ours, Theirs, plain, same
 
 A = np.linspace(-1.0, 1.5, 20).reshape(4, 5)
 B = np.linspace(0.2, 0.9, 5)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, level, owns, using,
+    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, level, owns,
+    using,
 )
 from minigrad.forward import (
     JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_flat, jvp_jaxpr,
@@ -321,7 +322,7 @@ def custom_vjp_rule(primals, tangents, *, call_jaxpr, fwd_jaxpr_thunk, bwd, num_
 
 
 def custom_lin_impl(*args, **_):
-    raise TypeError("can't apply forward-mode differentiation (jvp) to a custom_vjp function.")
+    raise TypeError("can't apply forward-mode autodiff (jvp) to a custom_vjp function.")
 
 
 def custom_lin_transpose(cts, args, *, num_res, bwd, out_avals, **_):
@@ -349,8 +350,8 @@ def custom_lin_batch(size, args, dims, *, num_res, bwd, out_avals, **params):
 
 
 custom_lin_p = Primitive("custom_lin", custom_lin_impl,
-                         lambda *avals, out_avals, **_: list(out_avals),
-                         transpose=custom_lin_transpose, batch=custom_lin_batch,
+                         lambda *avals, out_avals, **_: list(out_avals), custom_lin_impl,
+                         custom_lin_transpose, batch=custom_lin_batch,
                          multiple_results=True)
 
 
