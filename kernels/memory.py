@@ -2,8 +2,8 @@
 
 glibc returns large blocks to the system when they are freed, and the next array of that size pays
 for its pages again: a chain of operations on a million elements spends two thirds of its time so.
-Two settings change that. They hold for the whole process; `MINIGRAD_MALLOC=default` leaves it alone,
-and other C libraries are left alone anyway.
+Two settings change that. They hold for the whole process; `MINIGRAD_MALLOC=default` leaves it
+alone, and other C libraries are left alone anyway.
 """
 
 from __future__ import annotations

@@ -76,7 +76,7 @@ class Spec:
     __slots__ = ("aval", "requires_grad", "concrete", "shape", "dtype", "__weakref__")
     aval: Aval
     requires_grad: bool
-    concrete: bool
+    concrete: bool | str  # "python" and "inference" are kinds of concrete
 
     def __repr__(self) -> str:
         marks = ("*" if self.requires_grad else "") + ("" if self.concrete else "?")

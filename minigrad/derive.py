@@ -22,7 +22,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigrad import debug
-from minigrad.core import NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, python_spec, table, using
+from minigrad.core import (
+    NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, python_spec, table, using,
+)
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
 from minigrad.program import Eqn, Jaxpr, Var, stage
@@ -160,7 +162,7 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
             mids.append(var)
     entry.saved = tuple(saved)
     entry.forward = Jaxpr(both.constvars, inputs, outs + mids, forward, both.consts)
-    names = {v: n for v, n in zip(inputs, argument_names(n_in))}
+    names = dict(zip(inputs, argument_names(n_in)))
     if mids:
         names.update((v, f"r{i}") for i, v in enumerate(mids))
     for j, v in enumerate(outs):
@@ -190,7 +192,7 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
 
 
 def recompute_cheap(backward: list[Eqn], made: dict[Var, Eqn], outs: set) -> list[Eqn]:
-    """Copy equations that move or stretch values into the backward rather than save their results."""
+    """Equations that move or stretch values are copied into the backward rather than saved."""
     while True:
         used = {a for e in backward for a in e.invars if type(a) is Var}
         own = {v for e in backward for v in e.outvars}

@@ -17,8 +17,8 @@ import numpy as np
 
 from minigrad import core, record
 from minigrad.core import (
-    EVAL, PYTHON_SCALARS, Spec, Tensor, aval_of, box, caches_to_clear, get_mode, inlining,
-    make_box, make_spec, python_spec,
+    EVAL, PYTHON_SCALARS, Spec, Tensor, box, caches_to_clear, get_mode, inlining, make_box,
+    python_spec,
 )
 from minigrad.tree import tree_map
 
@@ -142,7 +142,8 @@ def op(fn: Callable | None = None, *, cls: type = Tensor, name: str | None = Non
     view: the result shares storage with the first operand.
     """
     if fn is None:
-        return functools.partial(op, cls=cls, name=name, tensors=tensors, scalars=scalars, view=view)
+        return functools.partial(op, cls=cls, name=name, tensors=tensors, scalars=scalars,
+                                 view=view)
     table = Op(fn, cls, name or fn.__name__, tensors, view)
     table.wrapper = functools.wraps(fn)(write_wrapper(table, scalars))
     table.wrapper.op = table
@@ -181,6 +182,3 @@ def write_wrapper(table: Op, scalars: Sequence[str]) -> Callable:
                  "SPECS": specs_of_scalars(table.cls), **defaults}
     exec(compile(text, f"<minigrad op {table.name}>", "exec"), namespace)
     return namespace["wrapper"]
-
-
-_ = aval_of, make_spec

@@ -15,12 +15,11 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    BOOL, Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, level, make_aval, make_box,
-    make_spec, owns,
+    Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, level, make_aval, owns,
 )
-from minigrad.ops.families import dtype_kind, instantiate, zeros_like
+from minigrad.ops.families import dtype_kind, instantiate
 from minigrad.program import Eqn, Jaxpr, StageTrace, Var, eval_jaxpr, stage
-from minigrad.tree import tree_flatten, tree_structure, tree_unflatten
+from minigrad.tree import tree_flatten, tree_unflatten
 
 FLOAT0 = np.dtype([("float0", np.void, 0)])  # the tangent type of integers and booleans
 
@@ -235,7 +234,7 @@ def linearize_flat(f: Callable[..., list], primals: Sequence, wanted: Sequence[b
 
 
 def linearize(f: Callable, *primals, has_aux: bool = False):
-    """`(f(*primals), f_lin)` where `f_lin(*tangents)` is the derivative at `primals`, computed once.
+    """`(f(*primals), f_lin)`; `f_lin(*tangents)` is the derivative at `primals`, computed once.
 
     >>> import minigrad as mg
     >>> y, f_lin = mg.linearize(mg.sin, 0.0)
@@ -279,6 +278,3 @@ def flatten_fun(f: Callable, in_tree, has_aux: bool = False):
 
     flat.__name__ = getattr(f, "__name__", "<unnamed function>")
     return flat, seen
-
-
-_ = BOOL, make_box, make_spec, zeros_like, tree_structure

@@ -93,7 +93,8 @@ class StageTracer(Tracer):
         self.trace, self.var, self.aval = trace, var, var.aval
 
 
-FORWARDED = {"broadcast_in_dim", "convert_element_type"}  # JAX writes no equation if nothing changes
+# JAX writes no equation for these where they change nothing
+FORWARDED = {"broadcast_in_dim", "convert_element_type"}
 
 
 class StageTrace(Trace):
@@ -117,7 +118,7 @@ class StageTrace(Trace):
         try:
             avals = primitive.abstract(*[v.aval for v in invars], **params)
         except (TypeError, ValueError) as error:
-            raise errors.at_user_line(error)
+            raise errors.at_user_line(error) from None
         if primitive.name in FORWARDED and type(args[0]) is StageTracer \
                 and args[0].trace is self and avals is args[0].aval:
             return args[0]

@@ -20,7 +20,8 @@ from minigrad.tree import tree_flatten
 def runner(entry: Entry) -> Callable:
     """A function of boxes for one entry: kernels inlined, the node built in place."""
     text, constants = runner_text(entry)
-    return instantiate_source(text, RUNTIME | {"entry": entry, "cls": entry.cls} | constants, ARRAYS)
+    constants = RUNTIME | {"entry": entry, "cls": entry.cls} | constants
+    return instantiate_source(text, constants, ARRAYS)
 
 
 def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:

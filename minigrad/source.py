@@ -1,5 +1,5 @@
-"""Programs as Python source, and the two worlds it runs in: kernels on bare arrays, or primitives on
-Tensors. Backwards, forwards and the reference path of `jit` are all written here."""
+"""Programs as Python source, and the two worlds it runs in: kernels on bare arrays, or primitives
+on Tensors. Backwards, forwards and the reference path of `jit` are all written here."""
 
 from __future__ import annotations
 

@@ -7,12 +7,9 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, level, owns,
-    using,
+    EVAL, Linear, Primitive, aval_of, box, get_mode, inlining, is_linear, owns, using,
 )
-from minigrad.forward import (
-    JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_flat, jvp_jaxpr,
-)
+from minigrad.forward import JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_jaxpr
 from minigrad.ops.bodies import (
     as_dims, close_over, invert, merge, partial_eval_jaxpr, pick, split_list, transpose_jaxpr,
 )
@@ -146,7 +143,7 @@ checkpoint_p.jvp, checkpoint_p.batch = call_jvp(checkpoint_p), call_batch(checkp
 
 
 def checkpoint(fun: Callable, *, prevent_cse: bool = True, policy=None, static_argnums=()):
-    """`fun`, but its backward recomputes from the inputs instead of saving. Source: jax.checkpoint."""
+    """`fun`, but its backward recomputes instead of saving. Source: jax.checkpoint."""
     fixed = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
 
     @functools.wraps(fun)
@@ -477,6 +474,3 @@ def flatten_cotangents(grads, counts: Sequence[int], avals: Sequence, name: str)
         for k, aval in enumerate(avals[len(flat):len(flat) + count]):
             flat.append(box(own[k]) if own and is_differentiable(aval) else None)
     return flat
-
-
-_ = Jaxpr, eval_jaxpr, jvp_flat, level, Tensor

@@ -16,9 +16,7 @@ import functools
 
 import numpy as np
 
-from minigrad.core import (
-    PYTHON_SCALARS, Aval, Linear, Primitive, Tensor, aval_of, is_linear, make_aval,
-)
+from minigrad.core import PYTHON_SCALARS, Aval, Primitive, aval_of, is_linear, make_aval
 
 Rules = tuple
 
@@ -204,7 +202,7 @@ class Scalar:
 
 def batch_elementwise(primitive: Primitive):
     def batch(size, args, dims, **params):
-        shapes = {(aval_of(a).shape, d) for a, d in zip(args, dims, strict=True) if aval_of(a).shape}
+        shapes = {(aval_of(a).shape, d) for a, d in zip(args, dims) if aval_of(a).shape}
         if len(shapes) == 1:  # agreeing batch axes beside scalars: nothing moves
             return primitive(*args, **params), next(iter(shapes))[1]
         moved = [move_batch_to_front(a, d) if aval_of(a).shape else a for a, d in zip(args, dims)]
@@ -337,6 +335,3 @@ def instantiate(t, like):
 add_any = elementwise("add_any", np.add, scalar="x + y", infix="{} + {}", accepts="fciub",
                       together=True, jvp=(lambda t, out, x, y: t,) * 2,
                       transpose=(lambda ct, x, y: ct,) * 2)
-
-__all__ = [n for n in dir() if not n.startswith("_")] + []
-_ = Linear, Tensor
