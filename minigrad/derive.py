@@ -92,9 +92,10 @@ def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bo
     with using(NO_GRAD):
         entry.forward = simplify(stage(flat, avals, cls, name))
         if settled := settled_scalars(entry.forward, specs):
-            entry.in_specs = specs = settled
-            avals = [s.aval for s in specs]
-            entry.forward = simplify(stage(flat, avals, cls, name))
+            forward = simplify(stage(flat, [s.aval for s in settled], cls, name))
+            if forward.out_avals == entry.forward.out_avals:  # int32 / 2 is no weak float32
+                entry.forward, entry.in_specs, specs = forward, settled, settled
+                avals = [s.aval for s in specs]
         entry.out_tree = trees[0]
         entry.out_avals = entry.forward.out_avals
         entry.wanted = tuple(i for i, s in enumerate(specs)

@@ -32,6 +32,7 @@ def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:
     names.update((v, n) for n, (v, _) in consts.items())
     lines, results, constants = write_program(program.eqns, program.outvars, names, strict=False)
     constants |= {n: getattr(c, "value", c) for n, (_, c) in consts.items()}
+    constants |= {s.dtype.name: s.dtype for s in entry.in_specs}  # of scalars: bfloat16 too
     if entry.cls.mutable:
         results = results if entry.view else owned_results(program, results, names)
     n_out = len(entry.out_avals)

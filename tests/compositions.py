@@ -2,7 +2,7 @@
 
 A program is data: steps that name a primitive, its operands and its parameters. It is interpreted
 over the engine or over real JAX, so that both differentiate, batch and stage the very same thing.
-`tests/drawing.py` draws them.
+`tests/random_programs.py` draws them.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from compat.differential.agreement import difference
 from minigrad import core, jacfwd, jacrev, tape
 from minigrad.graph import leaf
 from tests import compositions as co
-from tests import drawing
+from tests import random_programs
 
 THOROUGH = settings.get_current_profile_name() == "thorough"
 SEEDS = range(500 if THOROUGH else 40)
@@ -62,10 +62,10 @@ def differs(program: co.Program, transforms, seed: int) -> bool:
 
 def run(seed: int, kinds=tuple(co.TRANSFORMS), largest: int = 4) -> None:
     random = Random(seed)
-    program = drawing.random_program(random)
-    transforms = drawing.random_tower(random, program.shapes, largest, kinds)
+    program = random_programs.random_program(random)
+    transforms = random_programs.random_tower(random, program.shapes, largest, kinds)
     if differs(program, transforms, seed):
-        program, transforms = drawing.simplest(program, transforms,
+        program, transforms = random_programs.simplest(program, transforms,
                                                lambda *case: differs(*case, seed))
         print(f"{program}\ntransforms, innermost first: {transforms}, arguments of seed {seed}")
         pytest.fail(compare(program, transforms, seed) or "")
@@ -168,7 +168,7 @@ HESSIANS = {
 
 @pytest.mark.parametrize("seed", SEEDS)
 def test_seven_ways_to_a_hessian(seed: int):
-    program = drawing.random_program(Random(seed), shapes=((3,),), control=TRUTHFUL)
+    program = random_programs.random_program(Random(seed), shapes=((3,),), control=TRUTHFUL)
     print(program)
     (x,) = co.arguments(program.shapes, [], seed)
     with jax.enable_x64(True):

@@ -15,7 +15,7 @@ from compat.differential.rows import check_row, parse_aval
 from minigrad import core
 from tests.rows import Row, all_rows
 
-COLLECTIVE = "wants a mapped axis with a name: tests/test_batch.py"
+COLLECTIVE = "wants a mapped axis with a name: tests/test_collectives.py"
 PROGRAM = "its parameters are programs: tests/test_compositions.py"
 
 WITHOUT_ROWS: dict[str, str] = {

@@ -4,20 +4,24 @@ They are plain functions of Tensors of any face, arrays and Python scalars: they
 broadcast ranks, and bind primitives. The faces wrap them for speed and for their conventions.
 """
 
-from minigrad.numpy import (
-    collecting, creation, elementwise, floats, indexing, joining, linear, matrices, operators,
-    promotion, reductions, selecting, shaping, sorting, taking, updating,
-)
+import importlib
+
+from minigrad.numpy import operators
 
 operators.attach()
 
-MODULES = (promotion, elementwise, floats, selecting, reductions, shaping, joining, matrices,
-           linear, creation, indexing, taking, updating, sorting, collecting)
+# Where functions are looked for. A module is imported when something of it is first asked for.
+MODULES = ("promotion", "elementwise", "selecting", "indexing", "linear", "reductions", "shaping",
+           "joining", "creation", "floats", "matrices", "taking", "updating", "sorting",
+           "collecting")
 
 
 def __getattr__(name: str):
     """`minigrad.numpy.sum` is `sum` of the module that defines it."""
-    for module in MODULES:
+    if name.startswith("__"):
+        raise AttributeError(name)
+    for module_name in MODULES:
+        module = importlib.import_module(f"minigrad.numpy.{module_name}")
         function = module.__dict__.get(name)
         if getattr(function, "__module__", "").startswith("minigrad.numpy"):
             return function

@@ -11,10 +11,10 @@ import operator
 
 import numpy as np
 
-from minigrad.core import BOOL, PYTHON_SCALARS, Tensor, aval_of, scalar_dtype, table
+from minigrad.core import BOOL, aval_of, table
 from minigrad.numpy.promotion import (
-    as_is, check_array, complexified, convert, inexact, numeric, operand, promote, promoted,
-    settled, shape_of,
+    as_is, check_array, convert, inexact, numeric, operand, promote, promoted,
+    settled,
 )
 from minigrad.numpy.selecting import where
 from minigrad.numpy.staging import staged

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL, Linear, Primitive, aval_of, box, get_mode, inlining, is_linear, owns, using,
+    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, owns, using,
 )
 from minigrad.forward import JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_jaxpr
 from minigrad.ops.bodies import (
@@ -250,12 +250,11 @@ class custom_jvp:
             return [box(x) for x in out_leaves], [box(x) for x in tree_flatten(d_outs)[0]]
 
         rule.__name__ = getattr(self.jvp, "__name__", "<unnamed function>")
-        mode = get_mode()
-        trace = mode.trace
-        if (trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves))
+        trace, recorded = get_mode().trace, is_recorded(leaves)
+        if (trace is EVAL and not recorded
                 or inlining.get() and not isinstance(trace, JVPTrace)):
             return call(*dynamic)
-        if isinstance(trace, JVPTrace):
+        if isinstance(trace, JVPTrace) and not recorded:
             outs = run_rule_at(trace, leaves, rule)
             if outs is not None:
                 return tree_unflatten(out["tree"], outs)
@@ -265,6 +264,11 @@ class custom_jvp:
             *captured, *leaves, call_jaxpr=program, jvp_jaxpr_fun=rule,
             num_consts=len(captured), symbolic_zeros=False, name=self.__name__)
         return tree_unflatten(out["tree"], outs)
+
+
+def is_recorded(leaves: Sequence[Tensor]) -> bool:
+    """Will the tape of the current level record what is done with these?"""
+    return get_mode().grad and any(x.spec.requires_grad for x in leaves)
 
 
 def run_rule_at(trace: JVPTrace, leaves: list, rule: Callable):
@@ -444,12 +448,11 @@ class custom_vjp:
 
         fwd.__name__, bwd.__name__ = (getattr(f, "__name__", "<unnamed function>")
                                       for f in (self.fwd, self.bwd))
-        mode = get_mode()
-        trace = mode.trace
-        if (trace is EVAL and not (mode.grad and any(x.spec.requires_grad for x in leaves))
+        trace, recorded = get_mode().trace, is_recorded(leaves)
+        if (trace is EVAL and not recorded
                 or inlining.get() and not isinstance(trace, JVPTrace)):
             return call(*dynamic)
-        if isinstance(trace, JVPTrace):
+        if isinstance(trace, JVPTrace) and not recorded:
             outs = run_rule_at(trace, leaves, lambda ps, ts: custom_vjp_rule(
                 ps, ts, call_jaxpr=None, fwd_jaxpr_thunk=fwd, bwd=bwd, num_consts=0))
             if outs is not None:
