@@ -99,6 +99,13 @@ class FreedEntry:
         self.node_name, self.wanted, self.in_specs = entry.node_name, entry.wanted, entry.in_specs
         self.cls = entry.cls
 
+    @classmethod
+    def of(cls, entry) -> FreedEntry:
+        """One for all nodes of an entry."""
+        if getattr(entry, "freed", None) is None:
+            entry.freed = cls(entry)
+        return entry.freed
+
 
 LEAF = LeafEntry()
 

@@ -106,7 +106,7 @@ def run_backward(roots: Sequence[tuple[Node, Any]], retain_graph: bool, create_g
         if node.hooks is not None and node.hooks.post:
             parts = change_results(node, parts, g, raw)
         if not retain_graph and saved is not None:
-            node.entry, node.saved = FreedEntry(entry), None
+            node.entry, node.saved = FreedEntry.of(entry), None
             if entry.recompute:
                 node.inputs = ()
         for parent, part in zip(edges, parts):
