@@ -85,8 +85,10 @@ class Spec:
 
 _avals: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
 _specs: weakref.WeakValueDictionary = weakref.WeakValueDictionary()
+INTERNED = 1 << 15  # how many of each are found without a step of Python
 
 
+@lru_cache(INTERNED)
 def make_aval(shape: tuple[int, ...], dtype, weak_type: bool = False) -> Aval:
     if not isinstance(dtype, np.dtype) and not hasattr(dtype, "is_extended"):
         dtype = np.dtype(dtype)
@@ -99,6 +101,7 @@ def make_aval(shape: tuple[int, ...], dtype, weak_type: bool = False) -> Aval:
     return aval
 
 
+@lru_cache(INTERNED)
 def make_spec(aval: Aval, requires_grad: bool = False, concrete: bool = True) -> Spec:
     key = aval, requires_grad, concrete
     spec = _specs.get(key)

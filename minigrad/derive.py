@@ -63,6 +63,7 @@ class Entry:
         self.view, self.recompute = None, False
         self.backward, self.source, self.saved = None, "", ()
         self._lifted: Callable | None = None
+        self.input_places = [("in", i) for i in range(len(in_specs))]
         self.freed = None  # what stands for the entry in a node that gave up its saved values
 
     @property

@@ -148,27 +148,30 @@ def unpack(node: Node) -> tuple:
     entry = node.entry
     places, values = entry.saved, node.saved or ()
     if entry.recompute:
-        places, values = [("in", i) for i in range(len(entry.in_specs))], node.inputs
+        places, values = entry.input_places, node.inputs
         if stamps.writes:
             stamps.check(node, values, places)
-    return tuple(rebuild(node, kind, i, v) for (kind, i), v in zip(places, values, strict=True))
+    constant = get_mode().trace is not EVAL
+    return tuple(rebuild(node, place, v, constant) for place, v in zip(places, values, strict=True))
 
 
-def rebuild(node: Node, kind: str, i: int, value) -> Tensor | None:
-    """One saved value: an input, an output or neither."""
+def rebuild(node: Node, place: tuple[str, int], value, constant: bool) -> Tensor | None:
+    """One saved value: an input, an output or neither. `constant`: an array among traced values is
+    a constant of what is traced, no state from outside."""
     if isinstance(value, Tensor) or value is None:
         return value
-    entry, maker = node.entry, None
+    entry, (kind, i), maker = node.entry, place, None
     if kind == "in" and i in entry.wanted:
         maker = node.parents[entry.wanted.index(i)]
     elif kind == "out" and entry.out_specs[i].requires_grad:
         maker = node if len(entry.out_specs) == 1 else pick(node, i)
     aval = entry.in_specs[i].aval if kind == "in" else \
         entry.out_avals[i] if kind == "out" else aval_of(value)
-    traced = isinstance(value, Tracer)
-    if not traced and not isinstance(value, (np.ndarray, np.generic)):
+    if isinstance(value, Tracer):
+        return make_box(entry.cls, value, make_spec(aval, maker is not None, False), maker)
+    if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value.value)[()]  # a literal
-    made = make_box(entry.cls, value, make_spec(aval, maker is not None, not traced), maker)
-    if not traced and get_mode().trace is not EVAL:
-        made.mutable = False  # a constant of what is traced, no state from outside
+    made = make_box(entry.cls, value, make_spec(aval, maker is not None), maker)
+    if constant:
+        made.mutable = False
     return made
