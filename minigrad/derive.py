@@ -64,6 +64,7 @@ class Entry:
         self.backward, self.source, self.saved = None, "", ()
         self._lifted: Callable | None = None
         self.input_places = [("in", i) for i in range(len(in_specs))]
+        self.plan: tuple | None = None  # how saved values become Tensors again (graph.unpack)
         self.freed = None  # what stands for the entry in a node that gave up its saved values
 
     @property

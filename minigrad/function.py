@@ -123,7 +123,7 @@ def as_outputs(out) -> tuple[list, Callable]:
 class FunctionEntry:
     """What the tape asks of an operation, answered by the user's `backward`. One a call."""
 
-    recompute = False
+    recompute, plan = False, None
 
     def __init__(self, function: type, context: Context, args: tuple, outs: list):
         self.function, self.context = function, context
@@ -244,7 +244,7 @@ class ErrorEntry:
     """Stands where the graph was left."""
 
     node_name, wanted, in_specs, out_specs, saved = "DelayedErrorBackward", (), (), (None,), ()
-    recompute = False
+    recompute, plan = False, None
 
     def __init__(self, cls: type):
         self.cls = cls

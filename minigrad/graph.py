@@ -143,6 +143,9 @@ def node_class(node: Node) -> type:
 # ------------------------------------------------------------------ what a node saved
 
 
+SELF = -1  # in a plan: the value is the node's own output
+
+
 def unpack(node: Node) -> tuple:
     """What a node saved, as Tensors on their places in the graph."""
     entry = node.entry
@@ -151,27 +154,36 @@ def unpack(node: Node) -> tuple:
         places, values = entry.input_places, node.inputs
         if stamps.writes:
             stamps.check(node, values, places)
+    if entry.plan is None:
+        entry.plan = tuple(planned(entry, *place) for place in places)
     constant = get_mode().trace is not EVAL
-    return tuple(rebuild(node, place, v, constant) for place, v in zip(places, values, strict=True))
+    parents, made = node.parents, []
+    for (spec, edge), value in zip(entry.plan, values, strict=True):
+        if type(value) is np.ndarray or isinstance(value, np.generic):
+            tensor = make_box(entry.cls, value, spec or make_spec(aval_of(value)))
+        elif isinstance(value, Tracer):
+            spec = make_spec(value.aval, spec is not None and spec.requires_grad, False)
+            tensor = make_box(entry.cls, value, spec)
+        elif isinstance(value, Tensor) or value is None:
+            made.append(value)
+            continue
+        else:  # a literal
+            tensor = make_box(entry.cls, np.asarray(value.value)[()], make_spec(value.aval))
+        if edge is not None:
+            tensor.node = parents[edge] if edge >= 0 else \
+                node if len(entry.out_specs) == 1 else pick(node, SELF - edge)
+        if constant and tensor.spec.concrete:
+            tensor.mutable = False  # a constant of what is traced, no state from outside
+        made.append(tensor)
+    return tuple(made)
 
 
-def rebuild(node: Node, place: tuple[str, int], value, constant: bool) -> Tensor | None:
-    """One saved value: an input, an output or neither. `constant`: an array among traced values is
-    a constant of what is traced, no state from outside."""
-    if isinstance(value, Tensor) or value is None:
-        return value
-    entry, (kind, i), maker = node.entry, place, None
-    if kind == "in" and i in entry.wanted:
-        maker = node.parents[entry.wanted.index(i)]
-    elif kind == "out" and entry.out_specs[i].requires_grad:
-        maker = node if len(entry.out_specs) == 1 else pick(node, i)
-    aval = entry.in_specs[i].aval if kind == "in" else \
-        entry.out_avals[i] if kind == "out" else aval_of(value)
-    if isinstance(value, Tracer):
-        return make_box(entry.cls, value, make_spec(aval, maker is not None, False), maker)
-    if not isinstance(value, (np.ndarray, np.generic)):
-        value = np.asarray(value.value)[()]  # a literal
-    made = make_box(entry.cls, value, make_spec(aval, maker is not None), maker)
-    if constant:
-        made.mutable = False
-    return made
+def planned(entry, kind: str, i: int) -> tuple:
+    """(spec, which edge made it) of a saved value: an input, an output (SELF - i), or neither."""
+    if kind == "in":
+        wants = i in entry.wanted
+        return make_spec(entry.in_specs[i].aval, wants), entry.wanted.index(i) if wants else None
+    if kind == "out":
+        wants = entry.out_specs[i].requires_grad
+        return make_spec(entry.out_avals[i], wants), SELF - i if wants else None
+    return None, None

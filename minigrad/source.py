@@ -34,6 +34,12 @@ def identifier(primitive_name: str) -> str:
 LEFT_OUT = {"update_jaxpr", "update_consts"}  # scatters are named after what they do
 
 
+class Number(Literal):
+    """A literal beside an operator: over Tensors, a Python number that takes their dtype."""
+
+    __slots__ = ()
+
+
 class Writer:
     """Writes equations as Python expressions; a value used once is written into its use."""
 
@@ -46,14 +52,15 @@ class Writer:
 
     def atom(self, a: Atom, nested: bool = False) -> str:
         if type(a) is Literal:
-            return self.constant(a)
+            return self.constant(a, nested)
         if a in self.inline:
             return f"({self.inline[a]})" if nested and a in self.infix else self.inline[a]
         return self.names[a]
 
-    def constant(self, literal: Literal) -> str:
+    def constant(self, literal: Literal, beside_operator: bool) -> str:
         value = literal.value.item() if hasattr(literal.value, "item") else literal.value
-        name = self.bind(f"k{len(self.constants)}", literal)
+        bound = Number(literal.value, literal.aval) if beside_operator else literal
+        name = self.bind(f"k{len(self.constants)}", bound)
         return f"«{name}:{value!r}»"
 
     def bind(self, name: str, value) -> str:
@@ -217,8 +224,10 @@ def instantiate_source(text: str, constants: dict[str, Any], world: dict) -> Cal
 
 
 def constant_in(value, world: dict):
-    if type(value) is not Literal:
+    if not isinstance(value, Literal):
         return value
+    if type(value) is Number and world is TENSORS:
+        return value.value.item()
     if world is TENSORS:
         made = make_box(Tensor, value.value, make_spec(value.aval))
         made.mutable = False  # a literal of whatever is traced, no state from outside

@@ -68,7 +68,8 @@ class Stamps:
     def check(self, node, values, places) -> None:
         """Raise if one of `values`, which `node` keeps, was written after the node was made."""
         for value, (kind, i) in zip(values, places):
-            writes = self.writes.get(id(self.owner(value)))
+            base = getattr(value, "base", None)
+            writes = self.writes.get(id(value if base is None else base))
             if writes and writes.latest[-1] < node.seq:
                 raise RuntimeError(message(node, value, kind, i, writes))
 

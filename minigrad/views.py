@@ -8,6 +8,7 @@ change, the same mending moves the values too.
 
 from __future__ import annotations
 
+import sys
 import weakref
 from collections.abc import Callable
 
@@ -15,7 +16,8 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_box, make_spec, owns, table, using,
+    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_aval, make_box, make_spec, owns, table,
+    using,
 )
 from minigrad.modes import with_grad
 from minigrad.runner import register_runtime
@@ -94,6 +96,30 @@ def write(tensor: Tensor, new: Tensor) -> Tensor:
         rebase(target, root, new, move_graph if recorded else move_value)
         share_value(root)
     return tensor
+
+
+def replace(tensor: Tensor, new: Tensor) -> Tensor:
+    """`write` of a value that the caller gives up, while nothing is recorded. If nobody else can
+    see the old array (no view, no node, no NumPy array of the user's), the new one takes its place
+    and no number is copied."""
+    if get_mode() is NO_GRAD and tensor.spec.concrete is True:
+        old, value = tensor.value, new.value
+        alone = type(old) is np.ndarray and old.base is None and sys.getrefcount(old) <= HELD_ONCE
+        if alone and type(value) is np.ndarray and value.base is None \
+                and getattr(tensor, "view_of", None) is None and not live_views(tensor):
+            tensor.value = value
+            return tensor
+    return write(tensor, new)
+
+
+def held_once() -> int:
+    """The reference count of an array that one box holds, as seen by `replace`."""
+    box = make_box(Tensor, np.zeros(1), make_spec(make_aval((1,), np.float64)))
+    old = box.value
+    return sys.getrefcount(old)
+
+
+HELD_ONCE = held_once()
 
 
 def copy_(tensor: Tensor, source: Tensor) -> Tensor:

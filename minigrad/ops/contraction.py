@@ -63,8 +63,15 @@ def contraction(dimension_numbers, x_ndim, y_ndim, x_dtype, y_dtype, preferred):
 def matrix_product(x_last: bool, y_first: bool):
     """Products of matrices and vectors; BLAS reads a transposed view as well as its base."""
     if x_last:
-        return np.ndarray.dot if y_first else (lambda x, y: x.dot(y.T))
+        return np.ndarray.dot if y_first else rows_by_rows
     return (lambda x, y: x.T.dot(y)) if y_first else (lambda x, y: x.T.dot(y.T))
+
+
+def rows_by_rows(x, y):
+    """x yT, as in every linear layer. With few rows in x, BLAS is a third faster on y xT."""
+    if x.ndim == y.ndim == 2 and 2 * len(x) <= len(y) and x.shape[1] >= 128:
+        return np.ascontiguousarray(y.dot(x.T).T)
+    return x.dot(y.T)
 
 
 def remaining(ndim: int, *taken) -> tuple[int, ...]:

@@ -132,6 +132,6 @@ def current_rate(group: dict):
 
 
 def write_all(targets, values) -> None:
-    """New values into parameters and state, in place."""
+    """New values, made for this, into parameters and state."""
     for target, value in zip(targets, values):
-        views.write(target, value)
+        views.replace(target, value)
