@@ -10,14 +10,14 @@ keep_freed_memory()
 
 from minigrad import core  # noqa: E402
 from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
-    calls, contraction, control, convolution, elementwise, indexing, joining, ordering, reduction,
-    scattering, selection, shaping, transcendental, windows,
+    calls, contraction, control, convolution, elementwise, indexing, joining, ordering,
+    reduction, scattering, selection, shaping, transcendental, windows,
 )
 from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402
 from minigrad.derive import backward_source  # noqa: E402
 from minigrad.eager import op  # noqa: E402
-from minigrad.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
+from minigrad.ops.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
 from minigrad.forward import jvp, linearize  # noqa: E402
 from minigrad.jit import jit, make_jaxpr  # noqa: E402
 from minigrad.numpy import operators  # noqa: E402  (gives Tensors `+`, `*`, `[]` ...)

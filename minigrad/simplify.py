@@ -27,6 +27,37 @@ def dead_code(jaxpr: Jaxpr, keep: Callable[[Eqn], bool] = lambda eqn: False) -> 
                          consts=[c for _, c in consts])
 
 
+CALLS = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
+
+
+def inline_calls(jaxpr: Jaxpr) -> Jaxpr:
+    """Write the bodies of calls in place of the calls: for running, not for differentiating."""
+    if not any(e.primitive.name in CALLS for e in jaxpr.eqns):
+        return jaxpr
+    eqns: list[Eqn] = []
+    consts = dict(zip(jaxpr.constvars, jaxpr.consts))
+
+    def expand(body: Jaxpr, env: dict[Var, Atom]) -> list[Atom]:
+        def read(atom: Atom) -> Atom:
+            return env.get(atom, atom) if type(atom) is Var else atom
+
+        consts.update(zip(body.constvars, body.consts))
+        for eqn in body.eqns:
+            operands = [read(a) for a in eqn.invars]
+            if eqn.primitive.name in CALLS:
+                inner = eqn.params[CALLS[eqn.primitive.name]]
+                outs = expand(inner, dict(zip(inner.invars, operands)))
+            else:
+                outs = [Var(v.aval) for v in eqn.outvars]
+                eqns.append(eqn.replace(invars=operands, outvars=outs))
+            env.update(zip(eqn.outvars, outs))
+        return [read(v) for v in body.outvars]
+
+    outvars = expand(jaxpr, {})
+    return jaxpr.replace(eqns=eqns, outvars=outvars, constvars=list(consts),
+                         consts=list(consts.values()))
+
+
 def simplify(jaxpr: Jaxpr) -> Jaxpr:
     """Common subexpressions, the algebra of `rewrites`, then dead code."""
     known: dict = {}

@@ -15,7 +15,7 @@ from minigrad import debug
 from minigrad.core import Tensor, make_box, make_spec, table
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
-from minigrad.simplify import simplify
+from minigrad.simplify import inline_calls, simplify
 
 # ------------------------------------------------------------------ writing a program as source
 
@@ -267,7 +267,7 @@ def array_function(program: Jaxpr, owned: bool = False) -> Callable[..., list]:
     with operands, which a caller may write afterwards."""
     key = "arrays", owned
     if key not in program.cache:
-        small = simplify(program)
+        small = simplify(inline_calls(program))
         arguments = [f"x{i}" for i in range(len(small.invars))]
         names = dict(zip(small.invars, arguments))
         names.update((v, f"c{i}") for i, v in enumerate(small.constvars))

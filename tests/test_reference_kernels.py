@@ -55,7 +55,7 @@ def assert_same(actual, expected, tolerance=None):
 
 
 def check(kernel, *args, primitive=None, jax_params=None, tolerance=None, **params):
-    """`kernel(*args, **params)` equals the primitive of its name, and its inputs stay as they were."""
+    """`kernel(*args, **params)` equals the primitive of its name; its inputs stay as they were."""
     primitive = primitive or PRIMITIVES[kernel.__name__.rstrip("_")]
     before = [np.array(x) for x in args]
     with warnings.catch_warnings():

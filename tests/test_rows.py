@@ -16,6 +16,7 @@ from minigrad import core
 from tests.rows import Row, all_rows
 
 COLLECTIVE = "wants a mapped axis with a name: tests/test_collectives.py"
+RANDOM = "random numbers, equal to JAX's or torch's: tests/test_jax_face.py, test_torch_face.py"
 PROGRAM = "its parameters are programs: tests/test_compositions.py"
 
 WITHOUT_ROWS: dict[str, str] = {
@@ -24,6 +25,9 @@ WITHOUT_ROWS: dict[str, str] = {
     **dict.fromkeys(
         ["scan", "while", "cond", "jit", "remat2", "custom_jvp_call", "custom_vjp_call",
          "custom_lin"], PROGRAM),
+    **dict.fromkeys(
+        ["random_bits", "random_fold_in", "random_seed", "random_split", "random_unwrap",
+         "random_wrap", "torch_random"], RANDOM),
     "add_any": "the sum of two cotangents: in every vjp of a value that is used twice",
 }
 

@@ -1,11 +1,12 @@
-"""jax.random: `minigrad.keys` and `minigrad.random` with Arrays."""
+"""jax.random: `minigrad.numpy.keys` and `minigrad.numpy.random` with Arrays."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from compat.jax import face
-from minigrad import keys, random
+from minigrad.numpy import keys, random
+
 
 # Parameters that must be known when a program is made, though they look like arrays.
 ARRAYS = {"key": ("key",), "split": ("key",), "fold_in": ("key", "data"),

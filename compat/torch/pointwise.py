@@ -19,6 +19,7 @@ from compat.torch.promotion import (
 from minigrad.core import PYTHON_SCALARS, Tensor, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
+from minigrad.ops.calls import custom_jvp
 from minigrad.ops.families import dtype_kind, full, zeros_like
 from minigrad.ops.selection import select_n
 
@@ -111,11 +112,23 @@ def positive_where(x):
     return e.mul(x, t.logistic(x))
 
 
+@custom_jvp
+def tanh_body(x):
+    return t.tanh(x)
+
+
+@tanh_body.defjvp
+def tanh_rule(primals, tangents):
+    """PyTorch's form of the derivative, 1 - out * out; JAX's is one multiplication longer."""
+    out = tanh_body(*primals)
+    return out, e.mul(tangents[0], e.sub(like(out, 1), e.mul(out, out)))
+
+
 FLOATING = {  # integers become floats first
     "exp": t.exp, "exp2": t.exp2, "expm1": t.expm1, "log": t.log, "log1p": t.log1p,
     "log2": log_base(2.0), "log10": log_base(10.0), "sqrt": t.sqrt, "rsqrt": t.rsqrt, "sin": t.sin,
     "cos": t.cos, "tan": t.tan, "asin": t.asin, "acos": t.acos, "atan": t.atan, "sinh": t.sinh,
-    "cosh": t.cosh, "tanh": t.tanh, "asinh": t.asinh, "acosh": t.acosh, "atanh": t.atanh,
+    "cosh": t.cosh, "tanh": tanh_body, "asinh": t.asinh, "acosh": t.acosh, "atanh": t.atanh,
     "erf": t.erf, "erfc": t.erfc, "erfinv": t.erf_inv, "sigmoid": t.logistic, "lgamma": t.lgamma,
     "digamma": t.digamma, "reciprocal": reciprocal_body, "silu": positive_where,
     "deg2rad": lambda x: e.mul(x, like(x, math.pi / 180)),

@@ -75,7 +75,7 @@ def isin(element, test_elements):
 @staged(name="polyval", static=("unroll",))
 def polyval(p, x, *, unroll=16):
     """The polynomial with coefficients `p`, highest first, at `x`: Horner's scheme."""
-    from minigrad.flow import scan
+    from minigrad.ops.flow import scan
 
     p, x = promote_dtypes(p, x)
     shape = np.broadcast_shapes(shape_of(x), shape_of(p)[1:])

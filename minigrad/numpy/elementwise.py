@@ -406,7 +406,7 @@ def bitwise_count(x):
 @staged
 def gcd(x1, x2):
     """The greatest common divisor, by Euclid's algorithm."""
-    from minigrad.flow import while_loop
+    from minigrad.ops.flow import while_loop
     from minigrad.numpy.selecting import broadcast_arrays
 
     x1, x2 = broadcast_arrays(*promote(x1, x2, name="gcd"))

@@ -58,7 +58,7 @@ def lexsort(keys, axis=-1):
 @staged(static=("side", "method"))
 def searchsorted(a, v, side="left", method="scan"):
     """Where `v` would stand in the sorted vector `a`, found by bisection."""
-    from minigrad.flow import fori_loop
+    from minigrad.ops.flow import fori_loop
     from minigrad.numpy.taking import take
 
     if side not in ("left", "right"):

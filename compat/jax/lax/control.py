@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from compat.jax.array import as_array
 from compat.jax.transforms import arrays, results
-from minigrad import batch, flow
+from minigrad import batch
+from minigrad.ops import flow
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1, _split_transpose=False):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from compat.jax import face
 from compat.jax.nn import initializers
-from minigrad import nn as functions
+from minigrad.numpy import nn as functions
 
 (celu, elu, gelu, glu, hard_sigmoid, hard_silu, hard_tanh, leaky_relu, log_sigmoid, log_softmax,
  mish, relu6, selu, sigmoid, silu, soft_sign, softmax, softplus, sparse_plus, sparse_sigmoid,

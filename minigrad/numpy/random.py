@@ -10,7 +10,7 @@ import operator
 import numpy as np
 
 from minigrad.core import aval_of, scalar_dtype, table
-from minigrad.keys import random_bits, random_split, typed
+from minigrad.numpy.keys import random_bits, random_split, typed
 from minigrad.numpy import elementwise, floats, reductions
 from minigrad.numpy.indexing import getitem
 from minigrad.numpy.promotion import convert, operand, promote_dtypes, settled, shape_of
