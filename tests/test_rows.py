@@ -9,6 +9,8 @@ import jax
 import numpy as np
 import pytest
 
+import compat.jax.random  # adds primitives of random numbers to the table, as torch's does
+import compat.torch.random  # noqa: F401
 import minigrad
 from compat.differential import check
 from compat.differential.rows import check_row, parse_aval
