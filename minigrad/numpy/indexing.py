@@ -196,7 +196,9 @@ def window_of(plan: Index) -> Window:
                 start, stop = start + (count - 1) * step if count else 0, start + 1
                 stop = stop if count else start
                 reverse.append(axis)
-            starts.append(start), limits.append(max(start, stop)), strides.append(abs_(step))
+            starts.append(start)
+            limits.append(max(start, stop))
+            strides.append(abs_(step))
         else:
             start = min(max(e.value + n if e.value < 0 else e.value, 0), n - 1) \
                 if e.kind == "int" else e.value
@@ -252,7 +254,7 @@ def raw_starts(plan: Index, w: Window) -> list:
 
 
 def index_dtype(shape) -> np.dtype:
-    return I64 if any(n > np.iinfo(I32).max for n in shape) else I32
+    return I64 if any(n > np.iinfo(np.int32).max for n in shape) else I32
 
 
 def normalized(index, n: int):

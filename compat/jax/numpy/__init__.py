@@ -146,11 +146,13 @@ def attach_methods() -> None:
         setattr(Array, f"__{name}__", face.operator_of(fn, fn.__name__))
     for name, (_, fn) in operators.BINARY.items():
         setattr(Array, f"__r{name}__", face.operator_of(fn, fn.__name__, True))
-    array_power = Array.__pow__
-    Array.__neg__, Array.__pos__, Array.__abs__ = jnp.negative, jnp.positive, jnp.absolute
-    Array.__invert__ = jnp.bitwise_not
-    Array.__pow__ = lambda self, other: integer_power(self, other) if type(other) is int \
+    array_power = Array.__pow__  # type: ignore[operator]
+    for name, fn in {"neg": jnp.negative, "pos": jnp.positive, "abs": jnp.absolute,
+                     "invert": jnp.bitwise_not}.items():
+        setattr(Array, f"__{name}__", fn)
+    power = lambda self, other: integer_power(self, other) if type(other) is int \
         else array_power(self, other)
+    setattr(Array, "__pow__", power)  # noqa: B010  (the type checker knows no `**` of classes)
     Array.__round__ = lambda self, ndigits=0: jnp.round(self, ndigits or 0)
     Array.__getitem__ = getitem
     Array.flatten = lambda self, order="C": jnp.ravel(self, order)
