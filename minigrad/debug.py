@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
+import time
 
 level = int(os.environ.get("MINIGRAD_DEBUG", "0") or 0)
 
@@ -12,3 +14,22 @@ level = int(os.environ.get("MINIGRAD_DEBUG", "0") or 0)
 def show(rung: int, *what) -> None:
     if level >= rung:
         print(f"[minigrad {rung}]", *what, file=sys.stderr)
+
+
+def timed(what: str):
+    """Decorates a function whose calls the fifth rung times."""
+
+    def decorate(function):
+        if level < 5:
+            return function
+
+        @functools.wraps(function)
+        def wrapped(*args, **kwargs):
+            start = time.perf_counter()
+            result = function(*args, **kwargs)
+            show(5, f"{what}: {(time.perf_counter() - start) * 1e6:.0f} us")
+            return result
+
+        return wrapped
+
+    return decorate

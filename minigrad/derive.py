@@ -87,6 +87,7 @@ def flat_function(fn: Callable):
     return flat, trees
 
 
+@debug.timed("derivation")
 def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bool) -> Entry:
     """Stage `fn` on `specs`, with its vjp if `record`, and write the source of both halves."""
     entry = Entry(name, tuple(specs), cls)

@@ -125,6 +125,7 @@ class Jitted:
     def __get__(self, instance, owner):
         return self if instance is None else functools.partial(self, instance)
 
+    @debug.timed("jitted call")
     def __call__(self, *args, **kwargs):
         leaves, key, rebuild = self.flatten(args, kwargs)
         candidates = self.programs.setdefault(key, [])

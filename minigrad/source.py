@@ -210,7 +210,7 @@ def refresh_worlds() -> None:
 
 @lru_cache(maxsize=4096)
 def compiled(text: str):
-    debug.show(3, text)
+    debug.show(3 if "_backward(" in text.split("\n", 1)[0] else 4, text)
     return compile(text, f"<minigrad {text.split('(')[0].removeprefix('def ')}>", "exec")
 
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import core
+from minigrad import core, debug
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
 from minigrad.graph import (
     AccumulateGrad, FreedEntry, Node, Pick, current, leaf, node_class, pick, unpack,
@@ -57,6 +57,7 @@ def leads_to(order: list[Node], targets) -> set[Node]:
     return needed
 
 
+@debug.timed("backward pass")
 def run_backward(roots: Sequence[tuple[Node, Any]], retain_graph: bool, create_graph: bool,
                  targets: Sequence[Node] | None = None) -> dict[Node, Any]:
     """Send gradients from the roots down the graph; leaves add to their `.grad`.

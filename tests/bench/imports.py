@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from statistics import median
@@ -20,10 +21,12 @@ PROCESSES = 7
 
 def seconds_to_import(module: str) -> float:
     command = [sys.executable, "-c", PROGRAM.format(module=module)]
-    return float(subprocess.check_output(command, cwd=ROOT, text=True))
+    environment = {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+    return float(subprocess.check_output(command, cwd=ROOT, text=True, env=environment))
 
 
 def main() -> None:
+    seconds_to_import("compat.torch, compat.jax")  # compile once, as installing a package does
     print(f"\nimport, median of {PROCESSES} processes\n{'module':40} {'seconds':>10} {'target':>7}")
     for module, target in TARGETS.items():
         seconds = median(seconds_to_import(module) for _ in range(PROCESSES))
