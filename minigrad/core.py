@@ -343,6 +343,7 @@ class Tensor:
 
     __slots__ = ("value", "spec", "node", "view_of", "views", "__weakref__", "__dict__")
     __array_priority__ = 1000
+    conjugates = False  # shows gradients of complex values conjugated, as PyTorch does
     mutable = True  # may be written in place, so results must own their memory
     value: Any
     spec: Spec

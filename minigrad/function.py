@@ -20,7 +20,7 @@ from minigrad.graph import Node, current, pick, unpack
 from minigrad.modes import grad_mode
 from minigrad.ops.calls import custom_vjp
 from minigrad.stamps import next_seq
-from minigrad.tape import SECOND_TIME
+from minigrad.tape import SECOND_TIME, conjugated
 
 
 class Context:
@@ -149,9 +149,11 @@ class FunctionEntry:
     def lifted(self, gradient, saved) -> Any:
         """Gradients of the wanted inputs, as Tensors."""
         given = iter(gradient if len(self.out_specs) != 1 else (gradient,))
-        full = tuple(next(given) if s.requires_grad else self.zeros(s) for s in self.out_specs)
+        full = tuple(self.conjugated(next(given), s) if s.requires_grad else self.zeros(s)
+                     for s in self.out_specs)
         results = run_backward(self.function, self.context, full, len(self.in_specs))
-        parts = tuple(self.fitted(i, results[i]) for i in self.wanted)
+        parts = tuple(self.conjugated(self.fitted(i, results[i]), self.in_specs[i])
+                      for i in self.wanted)
         return parts if len(parts) != 1 else parts[0]
 
     def backward(self, gradient, saved) -> Any:
@@ -162,6 +164,10 @@ class FunctionEntry:
         parts = self.lifted(boxed, saved)
         return tuple(map(core.unbox_value, parts)) if isinstance(parts, tuple) \
             else core.unbox_value(parts)
+
+    def conjugated(self, grad, spec):
+        """The user's backward speaks of gradients, the tape of cotangents."""
+        return conjugated(grad, self.cls, spec.dtype, False)
 
     def zeros(self, spec):
         return box(np.zeros(spec.shape, spec.dtype), self.cls) if self.materialize else None

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import core, debug
-from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
+from minigrad.core import EVAL, Tensor, aval_of, box, get_mode, make_box, make_spec, table
 from minigrad.graph import (
     AccumulateGrad, FreedEntry, Node, Pick, current, leaf, node_class, pick, unpack,
 )
@@ -153,6 +153,7 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
     hooks = node.hooks
     if hooks is not None and hooks.pre:
         g = change_gradients(node, g, raw)
+    arrived, g = g, conjugated(g, node.cls, node.leaf.dtype, raw)
     if not raw:
         accumulate_tensor(node, g)
     elif node.grad is None:
@@ -163,9 +164,17 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
     else:
         add_in_place(node, g)
     if hooks is not None and hooks.post:
-        change_results(node, (), g, raw)
+        change_results(node, (), arrived, raw)
     for hook in list(node.after.values()):
         hook(node)
+
+
+def conjugated(g, cls: type, dtype, raw: bool):
+    """From the cotangents that transposes carry (JAX's convention) to the gradients that PyTorch
+    shows, and back: of |z|^2 at 1+2j JAX gives 2-4j, PyTorch 2+4j."""
+    if dtype.kind != "c" or not cls.conjugates or g is None:
+        return g
+    return np.conjugate(g) if raw else table["conj"](g, input_dtype=g.spec.dtype)
 
 
 def accumulate_tensor(node: Node, g: Tensor) -> None:
@@ -218,11 +227,19 @@ def fewest_references() -> int:
 
 
 def shown(g, node: Node, raw: bool) -> Any:
-    return box(g, node_class(node)) if raw and g is not None else g
+    """A gradient as the user's hook sees it."""
+    if g is None:
+        return None
+    cls = node_class(node)
+    g = conjugated(g, cls, aval_of(g).dtype, raw)
+    return box(g, cls) if raw else g
 
 
-def hidden(g, raw: bool) -> Any:
-    return core.unbox_value(g) if raw else g
+def hidden(g, node: Node, raw: bool) -> Any:
+    if g is None:
+        return None
+    g = core.unbox_value(g) if raw else g
+    return conjugated(g, node_class(node), aval_of(g).dtype, raw)
 
 
 def arrive(node: Node, g, raw: bool):
@@ -233,13 +250,13 @@ def arrive(node: Node, g, raw: bool):
     tensor = run_tensor_hooks(hooks, shown(g, node, raw))
     if hooks.retain:
         accumulate_tensor(node, tensor)
-    return hidden(tensor, raw)
+    return hidden(tensor, node, raw)
 
 
 def change_gradients(node: Node, g, raw: bool):
     """The node's pre-hooks, on the gradients of all its outputs."""
     given = tuple(shown(x, node, raw) for x in (g if type(g) is tuple else (g,)))
-    given = tuple(hidden(x, raw) for x in run_node_hooks(node.hooks.pre, given))
+    given = tuple(hidden(x, node, raw) for x in run_node_hooks(node.hooks.pre, given))
     return given if type(g) is tuple else given[0]
 
 
@@ -251,7 +268,7 @@ def change_results(node: Node, parts: tuple, g, raw: bool) -> tuple:
     for i, part in zip(entry.wanted, parts):
         full[i] = shown(part, node, raw)
     changed = run_node_hooks(node.hooks.post, tuple(full), given)
-    return tuple(hidden(changed[i], raw) for i in entry.wanted)
+    return tuple(hidden(changed[i], node, raw) for i in entry.wanted)
 
 
 # ------------------------------------------------------------------ what the user calls
@@ -281,7 +298,8 @@ def seed(tensor: Tensor, gradient, create_graph: bool, position: int = 0):
             f"torch.Size({list(aval.shape)}).")
     if given.spec.dtype != aval.dtype:
         given = table["convert_element_type"](given, new_dtype=aval.dtype, weak_type=False)
-    return given.value if raw else given
+    given = given.value if raw else given
+    return conjugated(given, type(tensor), aval.dtype, raw)
 
 
 def constant(array, cls: type) -> Tensor:
@@ -364,7 +382,8 @@ def grad(outputs, inputs, grad_outputs=None, retain_graph: bool | None = None,
     for i, (t, node) in enumerate(zip(given, nodes)):
         cls = type(t).result_class()
         if node in arrived:
-            results.append(box(arrived[node], cls))
+            raw = not isinstance(arrived[node], Tensor)
+            results.append(box(conjugated(arrived[node], cls, t.spec.dtype, raw), cls))
         elif materialize_grads:
             results.append(box(np.zeros(t.spec.shape, t.spec.dtype), cls))
         elif allow_unused:

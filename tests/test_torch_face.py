@@ -257,3 +257,36 @@ def test_compiled_module():
     compiled.eval()
     check(plain(net(x)), plain(compiled(x)))
     assert [n for n, _ in compiled.named_parameters()][0] == "_orig_mod.0.weight"
+
+
+def complex_gradients(torch):
+    """Gradients of complex values, of leaves, hooks, autograd.grad and Functions."""
+    z = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    w = torch.tensor([0.5 - 1j, 2 + 0.3j], requires_grad=True)
+    seen = []
+    product = z * w
+    product.register_hook(lambda g: seen.append(g))
+    (product.abs() ** 2).sum().backward()
+    first = z.grad.clone()
+    (z * z * w).backward(torch.tensor([1j, 2 + 0j]))
+    (g,) = torch.autograd.grad(z * torch.exp(w), z, torch.tensor([1j, 2 + 0j]))
+
+    class Square(torch.autograd.Function):
+        @staticmethod
+        def forward(ctx, x):
+            ctx.save_for_backward(x)
+            return x * x
+
+        @staticmethod
+        def backward(ctx, g):
+            (x,) = ctx.saved_tensors
+            return g * 2 * x
+
+    u = torch.tensor([1 + 2j, 3 - 1j], requires_grad=True)
+    Square.apply(u).abs().sum().backward()
+    return [first, z.grad, w.grad, g, *seen, u.grad]
+
+
+def test_complex_gradients_are_conjugates_of_cotangents():
+    for expected, actual in zip(complex_gradients(theirs), complex_gradients(ours), strict=True):
+        np.testing.assert_allclose(actual.detach().numpy(), expected.detach().numpy(), rtol=1e-5)

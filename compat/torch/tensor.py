@@ -29,6 +29,7 @@ class Tensor(core.Tensor):
     """An array with a place in the graph. `torch.tensor` and the other factories make them."""
 
     __slots__ = ()
+    conjugates = True
 
     @classmethod
     def result_class(cls) -> type:
