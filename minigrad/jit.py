@@ -17,14 +17,18 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import debug
+from minigrad import debug, errors
 from minigrad.cells import Cell, CellTrace, read_state, settle, write_state
-from minigrad.core import Tensor, box, config, get_mode, level, make_box, make_spec, owns, using
+from minigrad.core import (
+    EVAL, Tensor, Tracer, box, config, get_mode, level, make_box, make_spec, owns, using,
+)
 from minigrad.graph import FreedEntry
 from minigrad.modes import with_grad
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
+from minigrad.runner import IGNORE, LOUD, QUIET
+from minigrad.source import array_function
 from minigrad.tape import collect
 from minigrad.tree import tree_flatten, tree_unflatten
 
@@ -42,6 +46,8 @@ class Staged:
         self.commits, self.results = commits, results  # commits: (how, is there a new value?)
         self.survivors, self.aliases = survivors, aliases
         self.has_run = self.recurs = False
+        self.specs = [make_spec(a) for a in jaxpr.out_avals]
+        self.classes = results.classes + [Tensor] * (len(self.specs) - len(results.classes))
 
     def fits(self, args: Sequence[Tensor]) -> bool:
         """May the program stand for another call? One with survivors saw a world in which they
@@ -70,8 +76,11 @@ class Staged:
         for cell in self.cells:
             operands += cell.operands(args)
         mode = get_mode()
-        with using(mode if any(self.results.grads) else with_grad(mode, False)):
-            outs = jit_p(*operands, jaxpr=self.jaxpr, name=name)
+        if mode.trace is EVAL and not mode.inference and not any(self.results.grads):
+            outs = self.run_arrays(operands)
+        else:
+            with using(mode if any(self.results.grads) else with_grad(mode, False)):
+                outs = jit_p(*operands, jaxpr=self.jaxpr, name=name)
         count = len(self.results.grads)
         written = iter(outs[count:])
         for commit, has_value in self.commits:
@@ -80,6 +89,20 @@ class Staged:
             settle(handle(), new)
         self.has_run = True
         return self.results.build(outs[:count])
+
+
+    def run_arrays(self, operands: Sequence[Tensor]) -> list[Tensor]:
+        """Nothing is traced and no result has a graph: the program runs on bare arrays."""
+        values = [x.value for x in operands]
+        for value in values:
+            if isinstance(value, Tracer):
+                raise errors.leaked_tracer_error(value)
+        token = QUIET(IGNORE)
+        try:
+            outs = array_function(self.jaxpr, owned=True)(*values)
+        finally:
+            LOUD(token)
+        return [make_box(cls, out, spec) for cls, out, spec in zip(self.classes, outs, self.specs)]
 
 
 def whose(cell) -> int:
@@ -95,7 +118,7 @@ class Results:
         self.grads = [has_graph(o) for o in outs]
 
     def build(self, values: Sequence[Tensor]):
-        boxes = [v if grad and type(v) is cls else
+        boxes = [v if type(v) is cls and grad == v.spec.requires_grad else
                  make_box(cls, v.value, make_spec(v.spec.aval, grad and v.spec.requires_grad,
                                                   v.spec.concrete), v.node if grad else None)
                  for v, cls, grad in zip(values, self.classes, self.grads)]
