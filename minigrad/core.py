@@ -92,7 +92,7 @@ INTERNED = 1 << 15  # how many of each are found without a step of Python
 def make_aval(shape: tuple[int, ...], dtype, weak_type: bool = False) -> Aval:
     if not isinstance(dtype, np.dtype) and not hasattr(dtype, "is_extended"):
         dtype = np.dtype(dtype)
-    key = shape, dtype, weak_type
+    key = tuple(map(int, shape)), dtype, weak_type  # np.int64(3) equals 3 but prints otherwise
     aval = _avals.get(key)
     if aval is None:
         aval = Aval()
