@@ -103,10 +103,7 @@ def picked(x, index, axis: int):
     """x at `index` along `axis`, which disappears. Shapes: x (..., C, ...), index (..., ...)."""
     aval = aval_of(x)
     if aval.shape[axis] <= FEW_CLASSES:
-        classes = iota(dtype=I64, shape=aval.shape, dimension=axis)
-        others = tuple(i for i in range(len(aval.shape)) if i != axis)
-        wanted = broadcast_in_dim(index, shape=aval.shape, broadcast_dimensions=others)
-        return reduce_sum(select_n(e.eq(classes, wanted), like(x, 0), x), axes=(axis,))
+        return reduce_sum(only(x, index, axis), axes=(axis,))
     order = tuple(i for i in range(len(aval_of(x).shape)) if i != axis) + (axis,)
     x = transpose(x, permutation=order) if order != tuple(range(len(order))) else x
     shape = aval_of(x).shape  # (..., C)
@@ -116,12 +113,27 @@ def picked(x, index, axis: int):
                   dimension_numbers=GatherDimensionNumbers((), last, last, batch, batch))
 
 
+def only(x, index, axis: int):
+    """x where its position along `axis` is `index`, zero elsewhere."""
+    shape = aval_of(x).shape
+    classes = iota(dtype=I64, shape=shape, dimension=axis)
+    others = tuple(i for i in range(len(shape)) if i != axis)
+    wanted = broadcast_in_dim(index, shape=shape, broadcast_dimensions=others)
+    return select_n(e.eq(classes, wanted), like(x, 0), x)
+
+
 def nll_body(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """Minus the log-probability of each target, weighted; ignored targets count nothing."""
     x = input
     axis = 1 if len(aval_of(x).shape) > 1 else 0
     target = cast(target, I64)
     kept = e.ne(target, ignore_index)
+    shape = aval_of(x).shape
+    if weight is None and reduction != "none" and ignore_index < 0 < shape[axis] <= FEW_CLASSES:
+        # the ignored index is no class, so it picks nothing by itself
+        total = e.neg(reduce_sum(only(x, target, axis), axes=tuple(range(len(shape)))))
+        count = reduce_sum(cast(kept, aval_of(x).dtype), axes=tuple(range(len(shape) - 1)))
+        return e.div(total, count) if reduction == "mean" else total
     index = select_n(kept, like(target, 0), target)
     loss = e.neg(picked(x, index, axis))
     dtype = aval_of(x).dtype
