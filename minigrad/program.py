@@ -201,10 +201,6 @@ def literal_operand(literal: Literal):
     return LiteralOperand(literal.value, literal.aval, literal.shown)
 
 
-def jaxpr_as_fun(jaxpr: Jaxpr) -> Callable[..., list]:
-    return lambda *args: eval_jaxpr(jaxpr, *args)
-
-
 def subprograms(params: dict) -> list[tuple[str, Any]]:
     """The programs among an equation's parameters (the bodies of scan, cond, jit ...)."""
     found = []

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import compat.jax
+import minigrad
 import compat.jax.numpy
 from tests.face_programs import DATA, GRADIENTS, PROGRAMS
 
@@ -369,5 +370,7 @@ def test_dlpack_and_numpy_both_ways():
     x = np.arange(6, dtype=np.float32).reshape(2, 3)
     ours = compat.jax.numpy.from_dlpack(x)
     np.testing.assert_array_equal(np.from_dlpack(ours), x)
+    shared = minigrad.numpy.from_dlpack(x)
+    assert np.shares_memory(np.from_dlpack(shared), x)
     np.testing.assert_array_equal(np.asarray(ours), x)
     np.testing.assert_array_equal(jnp.asarray(ours), x)

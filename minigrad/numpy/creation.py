@@ -221,6 +221,14 @@ def from_value(value, dtype, cls):
     raise TypeError(f"Value '{value}' of type {type(value)} is not a valid JAX type")
 
 
+def from_dlpack(x) -> Tensor:
+    """A Tensor over the memory of any array that speaks DLPack (torch, jax, NumPy), not copied.
+
+    Raises AttributeError for an object without `__dlpack__`. Source: the array API standard.
+    """
+    return box(np.from_dlpack(x))
+
+
 def join_nested(value, dtype):
     """A nested list with arrays in it, level by level."""
     if not isinstance(value, (list, tuple)):
