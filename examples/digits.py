@@ -233,7 +233,7 @@ def plot(runs: dict[str, Run], pairs: list[tuple[str, str]], path: Path) -> None
 
 def draw_tape(torch, digits: Digits, path: Path) -> None:
     """The tape of one step, just before `backward()`."""
-    from minigrad.drawing import tape_svg
+    from minigrad.show.drawing import tape_svg
 
     model, _ = build_torch(torch)
     x, y = next(digits.batches(1))

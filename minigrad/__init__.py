@@ -10,7 +10,7 @@ keep_freed_memory()
 
 from minigrad import core  # noqa: E402
 from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
-    calls, contraction, control, convolution, elementwise, indexing, joining, ordering,
+    calls, collectives, contraction, control, convolution, elementwise, indexing, joining, ordering,
     reduction, scattering, selection, shaping, transcendental, windows,
 )
 from minigrad.batch import vmap  # noqa: E402

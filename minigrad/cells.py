@@ -14,12 +14,13 @@ import weakref
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from minigrad import errors, tape, views
+from minigrad import errors, tape
+from minigrad.imperative import views
 from minigrad.core import (
     EVAL, NO_GRAD, Tensor, Trace, Tracer, aval_of, box, get_mode, make_box, make_spec, owns,
     using,
 )
-from minigrad.modes import with_grad
+from minigrad.imperative.modes import with_grad
 from minigrad.program import StageTrace
 
 # ------------------------------------------------------------------ Tensors

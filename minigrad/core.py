@@ -293,6 +293,7 @@ class Primitive:
     family = "plain"
     view = False  # the result may share memory with the first operand
     defaults: dict[str, Any] = {}  # parameters that may be left out
+    mapped: Callable | None = None  # of collectives: the rule of the level that owns the axis
 
     def __init__(self, name: str, impl=None, abstract=None, jvp=None, transpose=None, batch=None,
                  multiple_results: bool = False, **attributes):
@@ -474,4 +475,4 @@ def unbox(trace: Trace, a):
     return a
 
 
-from minigrad import record  # noqa: E402  (recording stands on these definitions)
+from minigrad.eager import record  # noqa: E402  (recording stands on these definitions)

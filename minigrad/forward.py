@@ -2,7 +2,7 @@
 now and writes the tangent down as a linear program.
 
 >>> import minigrad as mg
->>> out, tangent = mg.jvp(mg.sin, (0.0,), (1.0,))
+>>> out, tangent = mg.jvp(mg.numpy.sin, (0.0,), (1.0,))
 >>> float(out), float(tangent)
 (0.0, 1.0)
 """
@@ -237,7 +237,7 @@ def linearize(f: Callable, *primals, has_aux: bool = False):
     """`(f(*primals), f_lin)`; `f_lin(*tangents)` is the derivative at `primals`, computed once.
 
     >>> import minigrad as mg
-    >>> y, f_lin = mg.linearize(mg.sin, 0.0)
+    >>> y, f_lin = mg.linearize(mg.numpy.sin, 0.0)
     >>> float(f_lin(3.0))
     3.0
     """

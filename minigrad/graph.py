@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from minigrad.core import EVAL, Tensor, Tracer, aval_of, get_mode, make_box, make_spec
-from minigrad.hooks import Hooks, RemovableHandle
-from minigrad.stamps import next_seq, stamps
+from minigrad.imperative.hooks import Hooks, RemovableHandle
+from minigrad.imperative.stamps import next_seq, stamps
 
 # ------------------------------------------------------------------ nodes
 

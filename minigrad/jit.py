@@ -23,11 +23,11 @@ from minigrad.core import (
     EVAL, Tensor, Tracer, box, config, get_mode, level, make_box, make_spec, owns, using,
 )
 from minigrad.graph import FreedEntry
-from minigrad.modes import with_grad
+from minigrad.imperative.modes import with_grad
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
-from minigrad.runner import IGNORE, LOUD, QUIET
+from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.source import array_function
 from minigrad.tape import collect
 from minigrad.tree import tree_flatten, tree_unflatten
@@ -271,7 +271,7 @@ def jit(fn: Callable | None = None, **options) -> Any:
     Source: jax.jit; cells as in DESIGN section 3.
 
     >>> import minigrad as mg
-    >>> f = mg.jit(lambda x: mg.sin(x) * 2.0)
+    >>> f = mg.jit(lambda x: mg.numpy.sin(x) * 2.0)
     >>> float(f(0.0)), f.traces
     (0.0, 1)
     """

@@ -76,7 +76,7 @@ class Jaxpr:
         return Jaxpr(**(parts | changes))
 
     def __str__(self) -> str:
-        from minigrad.printer import pretty
+        from minigrad.show.printer import pretty
 
         return pretty(self)
 

@@ -22,9 +22,9 @@ from minigrad.core import EVAL, Tensor, aval_of, box, get_mode, make_box, make_s
 from minigrad.graph import (
     AccumulateGrad, FreedEntry, Node, Pick, current, leaf, node_class, pick, unpack,
 )
-from minigrad.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
-from minigrad.modes import backward_mode, grad_mode
-from minigrad.stamps import next_seq, stamps
+from minigrad.imperative.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
+from minigrad.imperative.modes import backward_mode, grad_mode
+from minigrad.imperative.stamps import next_seq, stamps
 
 __all__ = ["AccumulateGrad", "Hooks", "Node", "Pick", "RemovableHandle", "backward", "current",
            "grad", "grad_mode", "leaf", "next_seq", "pick", "stamps"]

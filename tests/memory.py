@@ -6,7 +6,7 @@ import sys
 
 import numpy as np
 
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import matmul, tensor
 
 LIMIT = 5e6  # bytes in 10,000 steps

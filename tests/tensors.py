@@ -7,7 +7,8 @@ itself (`backward`, `detach`, hooks ...) it has from minigrad.
 import numpy as np
 
 import minigrad as mg
-from minigrad import core, views
+from minigrad import core
+from minigrad.imperative import views
 from minigrad.core import PYTHON_SCALARS, make_spec, table
 
 

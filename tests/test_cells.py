@@ -11,7 +11,7 @@ import pytest
 import minigrad as mg
 from minigrad import source, tape
 from minigrad.core import table
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import softplus, tensor
 from tests.test_staged import Generator, Training, batches
 

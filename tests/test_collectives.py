@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import batch, core
+from minigrad import core
+from minigrad.ops import collectives
 from minigrad.core import table
 from tests.test_levels import W, close, t, wide
 
@@ -20,13 +21,13 @@ def scaled(lib, x):
 
 class Ours:
     vmap, grad, jvp, jit = mg.vmap, mg.grad, mg.jvp, mg.jit
-    psum, pmean, pmax, pmin, ppermute = map(
-        staticmethod, (batch.psum, batch.pmean, batch.pmax, batch.pmin, batch.ppermute))
-    all_gather, all_to_all = staticmethod(batch.all_gather), staticmethod(batch.all_to_all)
+    psum, pmean, pmax, pmin, ppermute, all_gather, all_to_all = (
+        staticmethod(getattr(collectives, name)) for name in (
+            "psum", "pmean", "pmax", "pmin", "ppermute", "all_gather", "all_to_all"))
 
     @staticmethod
     def axis_index(name):
-        return table["convert_element_type"](batch.axis_index(name), new_dtype=np.dtype("f8"),
+        return table["convert_element_type"](collectives.axis_index(name), new_dtype=np.dtype("f8"),
                                              weak_type=False)
 
     @staticmethod
@@ -109,7 +110,7 @@ def test_collectives_under_another_map(name):
 
 
 def test_positions_that_receive_nothing_get_zeros():
-    out = mg.vmap(lambda x: batch.ppermute(x, "i", [(0, 2)]), axis_name="i")(t(W))
+    out = mg.vmap(lambda x: collectives.ppermute(x, "i", [(0, 2)]), axis_name="i")(t(W))
     close(out, [[0.0] * 3, [0.0] * 3, W[0]])
 
 
@@ -123,15 +124,15 @@ def test_collectives_over_two_axes():
 
 
 def test_an_unbound_axis_is_named():
-    for use in (lambda x: batch.psum(x, "i"), lambda x: batch.axis_index("i") * x,
-                lambda x: mg.vmap(lambda y: batch.pmean(y, "i"), axis_name="j")(x)):
+    for use in (lambda x: collectives.psum(x, "i"), lambda x: collectives.axis_index("i") * x,
+                lambda x: mg.vmap(lambda y: collectives.pmean(y, "i"), axis_name="j")(x)):
         with pytest.raises(NameError, match="unbound axis name: i"):
             use(t(W))
 
 
 def test_an_outer_tape_over_collectives():
     w = t(W, requires_grad=True)
-    out = mg.vmap(lambda row: row * batch.psum(row, "i"), axis_name="i")(w)
+    out = mg.vmap(lambda row: row * collectives.psum(row, "i"), axis_name="i")(w)
     (out * out).sum().backward()
     close(w.grad, jax.grad(lambda w: (jax.vmap(
         lambda row: row * jax.lax.psum(row, "i"), axis_name="i")(w) ** 2).sum())(W))

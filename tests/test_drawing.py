@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 
-from minigrad import core, drawing, tape
+from minigrad import core, tape
+from minigrad.show import drawing
 from minigrad.core import box
-from minigrad.drawing import Box, tape_svg
+from minigrad.show.drawing import Box, tape_svg
 
 SVG = "{http://www.w3.org/2000/svg}"
 p = core.table

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 import minigrad as mg
-from minigrad import function, tape
+from minigrad import tape
+from minigrad.imperative import function
 from minigrad.core import table
 from tests.tensors import Tensor, tensor
 from tests.worlds import Ours, Theirs, same

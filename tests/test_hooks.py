@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from minigrad.core import get_mode
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.worlds import plain, same
 
 # ------------------------------------------------------------------ hooks

@@ -15,7 +15,7 @@ from jax._src import pretty_printer as jax_layout
 
 from kernels import indexing, windows
 from minigrad.core import make_aval, table
-from minigrad.printer import Break, Nest, group, layout, pretty
+from minigrad.show.printer import Break, Nest, group, layout, pretty
 from minigrad.program import Eqn, Jaxpr, Literal, Var, stage
 from tests.jaxpr_programs import CASES, M, X, keep_all
 

@@ -14,7 +14,7 @@ import pytest
 import minigrad as mg
 from minigrad import core, errors, tape
 from minigrad.core import EAGER, EVAL, get_mode, table
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import tensor
 
 X = np.array([0.5, -1.25, 2.0])

@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import errors, views
+from minigrad import errors
+from minigrad.imperative import views
 from minigrad.cells import Cell, read_state, write_state
 from minigrad.core import table
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import Parameter, Tensor, add, matmul, tensor
 
 no_grad = grad_mode(False)

@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 import minigrad.tree as ours
-import minigrad.treedef
+import minigrad.tree.treedef
 
 BOTH = (theirs, ours)
 
@@ -131,7 +131,7 @@ def two_trees(draw):
 
 
 def test_documentation_examples_run():
-    for module in (ours, minigrad.treedef):
+    for module in (ours, minigrad.tree.treedef):
         assert doctest.testmod(module).failed == 0
 
 

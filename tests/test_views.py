@@ -6,8 +6,9 @@ Where torch refuses because a saved value was overwritten, minigrad refuses too,
 import numpy as np
 import pytest
 
-from minigrad import tape, views
-from minigrad.modes import grad_mode
+from minigrad import tape
+from minigrad.imperative import views
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import tensor
 from tests.worlds import Ours, Theirs, plain, same
 

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from minigrad import tape
-from minigrad.modes import grad_mode
+from minigrad.imperative.modes import grad_mode
 from tests.tensors import Tensor, softplus, split, tensor
 
 VALUES = np.array([[0.5, -1.25, 2.0], [1.5, 0.25, -0.75]])

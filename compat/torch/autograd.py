@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from minigrad import core, tape
 from minigrad.core import get_mode
-from minigrad.function import Function, once_differentiable  # noqa: F401  (names of torch's)
+from minigrad.imperative.function import Function, once_differentiable  # noqa: F401  (names of torch's)
 
 backward_of_tensor = tape.backward
 

@@ -15,7 +15,8 @@ from compat.torch.promotion import cast, expand_to, shape_of
 from compat.torch.views import alias, select, shareable
 from compat.torch.tensor import Tensor, from_array
 from kernels.indexing import GatherDimensionNumbers, ScatterDimensionNumbers
-from minigrad import core, tape, views
+from minigrad import core, tape
+from minigrad.imperative import views
 from minigrad.core import EVAL, I64, aval_of, box, get_mode
 from minigrad.ops import elementwise as e
 from minigrad.ops.indexing import CLIP, gather

@@ -11,7 +11,8 @@ from compat.torch.pointwise import (
     PAIRS, UNARY, add, addcdiv, addcmul, clamp, convert, div, lerp, masked_fill, pow, sub,
 )
 from compat.torch.promotion import broadcast_shapes, category
-from minigrad import core, views
+from minigrad import core
+from minigrad.imperative import views
 
 
 def assign(tensor, new):

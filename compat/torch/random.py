@@ -15,7 +15,8 @@ import numpy as np
 from compat.torch.dtypes import CPU, to_numpy_or_none
 from compat.torch.tensor import Tensor, from_array
 from kernels import mersenne
-from minigrad import core, views
+from minigrad import core
+from minigrad.imperative import views
 from minigrad.core import EVAL, Primitive, config, get_mode, make_aval, make_box
 from minigrad.jit import read_state
 

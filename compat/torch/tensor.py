@@ -13,9 +13,10 @@ import numpy as np
 
 from compat.torch import printing
 from compat.torch.dtypes import CPU, NAMED, Size
-from minigrad import core, tape, views
+from minigrad import core, tape
+from minigrad.imperative import views
 from minigrad.core import config, make_box, make_spec
-from minigrad.hooks import Hooks, RemovableHandle
+from minigrad.imperative.hooks import Hooks, RemovableHandle
 
 SCALAR_DTYPES = {bool: core.BOOL, int: core.I64, float: core.F64, complex: core.C128}
 

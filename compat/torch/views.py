@@ -10,7 +10,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes
 from compat.torch.tensor import wrap_dim, wrap_dims
-from minigrad import views
+from minigrad.imperative import views
 from minigrad.core import aval_of
 from minigrad.ops.indexing import GatherDimensionNumbers, gather
 from minigrad.ops.shaping import broadcast_in_dim, reshape, slice_, transpose

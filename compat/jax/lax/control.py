@@ -5,11 +5,9 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
-
 from compat.jax.array import as_array
 from compat.jax.transforms import arrays, results
-from minigrad import batch
-from minigrad.ops import flow
+from minigrad.ops import collectives, flow
 
 
 def scan(f, init, xs=None, length=None, reverse=False, unroll=1, _split_transpose=False):
@@ -54,14 +52,14 @@ def collective(fn: Callable) -> Callable:
     return call
 
 
-psum, pmean, pmax, pmin = (collective(getattr(batch, n)) for n in ("psum", "pmean", "pmax",
+psum, pmean, pmax, pmin = (collective(getattr(collectives, n)) for n in ("psum", "pmean", "pmax",
                                                                    "pmin"))
-all_gather, ppermute, all_to_all = (collective(getattr(batch, n)) for n in (
+all_gather, ppermute, all_to_all = (collective(getattr(collectives, n)) for n in (
     "all_gather", "ppermute", "all_to_all"))
-axis_size = batch.axis_size
+axis_size = collectives.axis_size
 
 
 def axis_index(axis_name):
     """This position's index along a mapped axis."""
-    return as_array(batch.axis_index(axis_name))
+    return as_array(collectives.axis_index(axis_name))
 

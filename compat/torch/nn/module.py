@@ -10,7 +10,7 @@ from typing import Any
 from compat.torch.autograd import no_grad
 from compat.torch.dtypes import dtype as Dtype
 from compat.torch.tensor import Buffer, Parameter, Tensor
-from minigrad.hooks import RemovableHandle
+from minigrad.imperative.hooks import RemovableHandle
 
 IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
 IncompatibleKeys.__repr__ = lambda self: "<All keys matched successfully>" if not any(self) \

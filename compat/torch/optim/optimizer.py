@@ -13,7 +13,7 @@ import numpy as np
 
 from compat.torch.autograd import enable_grad, no_grad
 from compat.torch.tensor import Tensor
-from minigrad import views
+from minigrad.imperative import views
 from minigrad.core import EVAL, get_mode, make_box
 from minigrad.jit import read_state
 

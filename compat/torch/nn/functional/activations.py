@@ -10,7 +10,7 @@ from compat.torch.reductions import log_softmax_op, softmax_op
 from compat.torch.dtypes import to_numpy_or_none
 from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
-from minigrad import views
+from minigrad.imperative import views
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t

@@ -7,7 +7,8 @@ import numpy as np
 from compat.torch.pointwise import PAIRS
 from compat.torch.random import draw
 from compat.torch.tensor import from_array
-from minigrad import core, views
+from minigrad import core
+from minigrad.imperative import views
 
 
 def check_probability(p: float) -> None:

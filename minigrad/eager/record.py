@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from minigrad import core, debug, errors, methods, views
+from minigrad import core, debug, errors
+from minigrad.imperative import methods, views
 from minigrad.core import (
     Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
 )
 from minigrad.derive import derive
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
-from minigrad.runner import register_runtime, runner
-from minigrad.stamps import next_seq
+from minigrad.eager.runner import register_runtime, runner
+from minigrad.imperative.stamps import next_seq
 
 CACHE_LIMIT = 8192
 

@@ -19,8 +19,8 @@ from minigrad.core import (
     EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_aval, make_box, make_spec, owns, table,
     using,
 )
-from minigrad.modes import with_grad
-from minigrad.runner import register_runtime
+from minigrad.imperative.modes import with_grad
+from minigrad.eager.runner import register_runtime
 
 # ------------------------------------------------------------------ who shares storage with whom
 

@@ -10,11 +10,12 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigrad import tape, views
+from minigrad import tape
+from minigrad.imperative import views
 from minigrad.core import Tensor, box, get_mode, make_spec, table
 from minigrad.graph import AccumulateGrad, current, leaf, producer
-from minigrad.hooks import Hooks, RemovableHandle
-from minigrad.stamps import TORCH_KINDS, stamps
+from minigrad.imperative.hooks import Hooks, RemovableHandle
+from minigrad.imperative.stamps import TORCH_KINDS, stamps
 
 # ------------------------------------------------------------------ leaves and flags
 

@@ -18,7 +18,7 @@ import textwrap
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from minigrad.treedef import (
+from minigrad.tree.treedef import (
     LEAF, DictKey, FlattenedIndexKey, GetAttrKey, Partial, PyTreeDef, SequenceKey, flatten_into,
     keystr, node_of, register_dataclass, register_pytree_node, register_pytree_node_class,
     register_pytree_with_keys, register_pytree_with_keys_class, register_static, simple_keystr,

@@ -15,7 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import core, record
+from minigrad import core
+from minigrad.eager import record
 from minigrad.core import (
     EVAL, PYTHON_SCALARS, Spec, Tensor, box, caches_to_clear, get_mode, inlining, make_box,
     python_spec,
@@ -123,7 +124,7 @@ class Op:
         out = self.of_face(out)
         if isinstance(out, Tensor):
             if self.view:
-                from minigrad.views import register_view
+                from minigrad.imperative.views import register_view
 
                 register_view(out, operands[0], functools.partial(self.replay, statics))
         return out

@@ -1,0 +1,1 @@
+"""For people: programs as JAX prints them, and the tape as a picture."""
