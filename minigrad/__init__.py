@@ -15,7 +15,6 @@ from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
 )
 from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402
-from minigrad.derive import backward_source  # noqa: E402
 from minigrad.eager import op  # noqa: E402
 from minigrad.ops.flow import cond, fori_loop, scan, switch, while_loop  # noqa: E402
 from minigrad.forward import jvp, linearize  # noqa: E402
@@ -23,4 +22,5 @@ from minigrad.jit import jit, make_jaxpr  # noqa: E402
 from minigrad.numpy import operators  # noqa: E402  (gives Tensors `+`, `*`, `[]` ...)
 from minigrad.ops.calls import checkpoint, custom_jvp, custom_vjp  # noqa: E402
 from minigrad.reverse import grad, hessian, jacfwd, jacrev, value_and_grad, vjp  # noqa: E402
+from minigrad.show.derived import backward_source  # noqa: E402
 from minigrad import numpy  # noqa: E402

@@ -122,6 +122,23 @@ def python_spec(dtype: np.dtype) -> Spec:
     return spec
 
 
+class Literal:
+    """A scalar constant with its type, weak or not, as an operand and as a program writes it.
+    `shown` is the Python number it was given as, which prints `0.3` where the float32 of it would
+    print 0.30000001192092896."""
+
+    __slots__ = ("value", "aval", "shown")
+
+    def __init__(self, value, aval: Aval, shown=None):
+        self.value, self.aval, self.shown = value, aval, shown
+
+    shape = ()
+    dtype = property(lambda self: self.aval.dtype)
+
+    def __array__(self, dtype=None, copy=None):
+        return np.asarray(self.value, dtype)
+
+
 class Config:
     """Process-wide settings. Changing one empties the caches that were filled under the old."""
 

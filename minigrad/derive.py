@@ -16,14 +16,12 @@ The same text runs over bare arrays (a plain backward) and over Tensors (`create
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Sequence
 
-import numpy as np
 
 from minigrad import debug
 from minigrad.core import (
-    NO_GRAD, Aval, Spec, Tensor, make_aval, make_spec, python_spec, table, using,
+    NO_GRAD, Aval, Spec, make_spec, python_spec, using,
 )
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
@@ -257,44 +255,3 @@ def order_equations(eqns: Sequence[Eqn]) -> list[Eqn]:
     for eqn in eqns:
         visit(eqn)
     return list(done.values())
-
-
-# ------------------------------------------------------------------ for people
-
-
-def parse_aval(text: str) -> Aval:
-    """`"f32[3,4]"` -> the aval."""
-    match = re.fullmatch(r"(\w+)\[([\d,\s]*)\]", text)
-    if not match:
-        raise ValueError(f"cannot read {text!r} as an aval such as 'f32[3,4]'")
-    kind, dims = match.groups()
-    import ml_dtypes
-
-    names = {"f": "float", "i": "int", "u": "uint", "c": "complex"}
-    if kind == "bf16":
-        dtype = np.dtype(ml_dtypes.bfloat16)
-    elif kind == "bool":
-        dtype = np.dtype(bool)
-    else:
-        dtype = np.dtype(names[kind[0]] + kind[1:])
-    return make_aval(tuple(int(d) for d in dims.split(",") if d.strip()), dtype)
-
-
-def backward_source(operation, *avals: str, **params) -> str:
-    """The derived backward of a primitive (by name) or of any function of Tensors, as source.
-
-    Args: one aval such as `"f32[3,4]"` for each operand; the primitive's parameters by keyword.
-    Raises KeyError for an unknown primitive, TypeError where the operands do not fit.
-    """
-    if isinstance(operation, str):
-        primitive = table[operation]
-        name = operation
-
-        def fn(*args):
-            return primitive(*args, **params)
-    else:
-        fn, name = operation, getattr(operation, "__name__", "function")
-    specs = [make_spec(parse_aval(a), True) for a in avals]
-    entry = derive(fn, name, specs, Tensor, True)
-    return entry.source
-

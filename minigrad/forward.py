@@ -95,24 +95,14 @@ def jvp(f: Callable, primals, tangents, has_aux: bool = False):
                         f"tree structure {tangent_tree}.")
     for p, t in zip(flat_primals, flat_tangents):
         check_tangent(aval_of(p), aval_of(t))
-    box_out = {}
-
-    def flat(*args):
-        out = f(*tree_unflatten(in_tree, args))
-        out, box_out["aux"] = out if has_aux else (out, None)
-        leaves, box_out["tree"] = tree_flatten(out)
-        return leaves
-
+    flat, seen = flatten_fun(f, in_tree, has_aux)
     primals_in = [box(p) for p in flat_primals]
     tangents_in = [box(t) if is_differentiable(aval_of(p)) else None
                    for p, t in zip(flat_primals, flat_tangents)]
     outs, tangents_out = jvp_flat(flat, primals_in, tangents_in)
     tangents_out = [instantiate_tangent(t, o) for t, o in zip(tangents_out, outs)]
-    out = tree_unflatten(box_out["tree"], outs)
-    tangent = tree_unflatten(box_out["tree"], tangents_out)
-    if has_aux:
-        return out, tangent, lower_aux(box_out["aux"])
-    return out, tangent
+    both = tree_unflatten(seen["tree"], outs), tree_unflatten(seen["tree"], tangents_out)
+    return (*both, lower_aux(seen["aux"])) if has_aux else both
 
 
 def check_tangent(primal: Aval, tangent: Aval) -> None:

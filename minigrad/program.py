@@ -13,8 +13,8 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    Aval, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box, make_spec, owns,
-    to_array,
+    Aval, Literal, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box,
+    make_spec, owns, to_array,
 )
 
 
@@ -25,16 +25,6 @@ class Var:
 
     def __init__(self, aval: Aval):
         self.aval = aval
-
-
-class Literal:
-    """A scalar constant written into the equation; `shown` is the Python number it was given as,
-    which prints `0.3` where the float32 of it would print 0.30000001192092896."""
-
-    __slots__ = ("value", "aval", "shown")
-
-    def __init__(self, value, aval: Aval, shown=None):
-        self.value, self.aval, self.shown = value, aval, shown
 
 
 Atom = Var | Literal
@@ -174,31 +164,12 @@ def eval_jaxpr(jaxpr: Jaxpr, *args) -> list:
     env.update(zip(jaxpr.invars, args, strict=True))
 
     def read(atom: Atom):
-        return env[atom] if type(atom) is Var else literal_operand(atom)
+        return env[atom] if type(atom) is Var else atom
 
     for eqn in jaxpr.eqns:
         outs = eqn.primitive(*map(read, eqn.invars), **eqn.params)
         env.update(zip(eqn.outvars, outs if eqn.primitive.multiple_results else [outs]))
     return [read(v) for v in jaxpr.outvars]
-
-
-class LiteralOperand:
-    """A literal applied again: keeps its weak type on the way through a level."""
-
-    __slots__ = ("value", "aval", "shown")
-
-    def __init__(self, value, aval, shown=None):
-        self.value, self.aval, self.shown = value, aval, shown
-
-    shape = ()
-    dtype = property(lambda self: self.aval.dtype)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.value, dtype)
-
-
-def literal_operand(literal: Literal):
-    return LiteralOperand(literal.value, literal.aval, literal.shown)
 
 
 def subprograms(params: dict) -> list[tuple[str, Any]]:

@@ -21,7 +21,7 @@ from minigrad.forward import (
     flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
 )
 from minigrad.ops.families import add_any, dtype_kind
-from minigrad.program import Jaxpr, Literal, Var, literal_operand
+from minigrad.program import Jaxpr, Literal, Var
 from minigrad.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 
@@ -41,7 +41,7 @@ def backward_pass(program: Jaxpr, linear: Sequence[bool], args: Sequence, cts: S
 
     def read(atom):
         if type(atom) is Literal:
-            return literal_operand(atom)
+            return atom
         return Linear(atom.aval) if atom in unknown else env[atom]
 
     to_transpose = []

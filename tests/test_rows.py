@@ -13,8 +13,9 @@ import compat.jax.random  # adds primitives of random numbers to the table, as t
 import compat.torch.random  # noqa: F401
 import minigrad
 from compat.differential import check
-from compat.differential.rows import check_row, parse_aval
+from compat.differential.rows import check_row
 from minigrad import core
+from minigrad.show.derived import parse_aval
 from tests.rows import Row, all_rows
 
 COLLECTIVE = "wants a mapped axis with a name: tests/test_collectives.py"
@@ -36,7 +37,7 @@ WITHOUT_ROWS: dict[str, str] = {
 
 def is_wide(row: Row) -> bool:
     """Rows under x64 run together: switching it empties the engine's caches."""
-    avals = [parse_aval(text)[1] for text in row.avals] if row.values is None \
+    avals = [parse_aval(text).dtype for text in row.avals] if row.values is None \
         else [getattr(v, "dtype", None) for v in row.values]
     return any(d is not None and d.name in ("int64", "uint64", "float64", "complex128")
                for d in avals)

@@ -9,7 +9,7 @@ import pytest
 import minigrad as mg
 from minigrad import tape
 from minigrad.core import box, make_aval, table
-from minigrad.derive import backward_source
+from minigrad.show.derived import backward_source
 from minigrad.tree import tree_flatten, tree_map, tree_unflatten
 from tests.tensors import tensor
 

@@ -15,11 +15,10 @@ from functools import lru_cache
 import numpy as np
 
 from minigrad.core import (
-    BOOL, PYTHON_SCALARS, Aval, Tensor, aval_of, caches_to_clear, config, make_aval, scalar_dtype,
-    table,
+    BOOL, PYTHON_SCALARS, Aval, Literal, Tensor, aval_of, caches_to_clear, config, make_aval,
+    scalar_dtype, table,
 )
 from minigrad.ops.families import dtype_kind
-from minigrad.program import LiteralOperand
 
 # ------------------------------------------------------------------ the lattice
 
@@ -137,9 +136,9 @@ def complexified(dtype: np.dtype) -> np.dtype:
 # ------------------------------------------------------------------ applied to operands
 
 
-def settled(value, dtype, weak: bool = False) -> LiteralOperand:
+def settled(value, dtype, weak: bool = False) -> Literal:
     """A Python scalar whose dtype is decided."""
-    return LiteralOperand(np.array(value).astype(dtype)[()], make_aval((), np.dtype(dtype), weak))
+    return Literal(np.array(value).astype(dtype)[()], make_aval((), np.dtype(dtype), weak))
 
 
 def convert(x, dtype, weak: bool = False):

@@ -19,7 +19,7 @@ from minigrad.core import (
 )
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
-from minigrad.program import LiteralOperand, stage
+from minigrad.program import Literal, stage
 from minigrad.tree import tree_flatten, tree_unflatten
 
 
@@ -66,10 +66,10 @@ def trace(fn, avals, face, tree, names, fixed, shown):
     return *close_over(stage(flat, avals, face, shown)), out_tree
 
 
-def literal(x) -> LiteralOperand:
+def literal(x) -> Literal:
     """A Python number as an argument: weakly typed, and printed as it was written."""
     dtype = scalar_dtype(type(x))
-    return LiteralOperand(np.asarray(x, dtype)[()], make_aval((), dtype, type(x) is not bool), x)
+    return Literal(np.asarray(x, dtype)[()], make_aval((), dtype, type(x) is not bool), x)
 
 
 def hashable(x):

@@ -16,7 +16,7 @@ import functools
 
 import numpy as np
 
-from minigrad.core import PYTHON_SCALARS, Aval, Primitive, aval_of, is_linear, make_aval
+from minigrad.core import PYTHON_SCALARS, Aval, Literal, Primitive, aval_of, is_linear, make_aval
 
 Rules = tuple
 
@@ -174,6 +174,11 @@ def broadcast_shapes(name: str, avals) -> tuple[int, ...]:
     return tuple(out)
 
 
+def weak_scalar(value, dtype) -> Literal:
+    """A Python scalar on its way into a program: weakly typed, with its dtype settled."""
+    return Literal(np.asarray(value, dtype)[()], make_aval((), dtype, True))
+
+
 def adopt_dtype(args, params) -> list:
     """A Python scalar takes the dtype of the operand beside it: `mul(x, 2.0)`."""
     args = list(args)
@@ -182,22 +187,7 @@ def adopt_dtype(args, params) -> list:
     beside = next((aval_of(a) for a in args if type(a) not in PYTHON_SCALARS), None)
     if beside is None:
         beside = max((aval_of(a) for a in args), key=lambda a: "biufc".index(a.dtype.kind))
-    return [Scalar(a, beside.dtype) if type(a) in PYTHON_SCALARS else a for a in args]
-
-
-class Scalar:
-    """A Python scalar on its way into a program: weakly typed, with its dtype settled."""
-
-    __slots__ = ("value", "aval")
-
-    def __init__(self, value, dtype):
-        self.value, self.aval = np.asarray(value, dtype)[()], make_aval((), dtype, True)
-
-    shape = ()
-    dtype = property(lambda self: self.aval.dtype)
-
-    def __array__(self, dtype=None, copy=None):
-        return np.asarray(self.value, dtype)
+    return [weak_scalar(a, beside.dtype) if type(a) in PYTHON_SCALARS else a for a in args]
 
 
 def batch_elementwise(primitive: Primitive):
@@ -321,10 +311,10 @@ def zeros_like(x):
 
 
 def full(shape, value, dtype):
-    scalar = Scalar(value, dtype).value
+    filling = np.asarray(value, dtype)[()]
     if not shape:
-        return scalar
-    return table_op("broadcast_in_dim")(scalar, shape=tuple(shape), broadcast_dimensions=())
+        return filling
+    return table_op("broadcast_in_dim")(filling, shape=tuple(shape), broadcast_dimensions=())
 
 
 def instantiate(t, like):

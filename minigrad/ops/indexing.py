@@ -23,7 +23,7 @@ from kernels.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterD
 from minigrad.core import Primitive, Tensor, aval_of, is_linear, make_aval
 from minigrad.ops.axes import canonical, check_same_dtypes, linear_together, shifted, without
 from minigrad.ops.families import (
-    Scalar, dtype_kind, full, jvp_from_rules, linear, move_axis, table_op,
+    dtype_kind, full, jvp_from_rules, linear, move_axis, table_op, weak_scalar,
 )
 from minigrad.ops.joining import join
 from minigrad.ops.shaping import broadcast_in_dim, expand_dims, squeeze
@@ -52,7 +52,7 @@ def index_operands(args, params) -> list:
     """Start indices that are Python integers take the dtype of those that are arrays."""
     dtype = next((aval_of(a).dtype for a in reversed(args) if type(a) is not int), None)
     dtype = dtype if dtype is not None and dtype_kind(dtype) in "iu" else np.dtype(np.int32)
-    return [Scalar(a, dtype) if type(a) is int else a for a in args]
+    return [weak_scalar(a, dtype) if type(a) is int else a for a in args]
 
 
 def dynamic_slice_abstract(x, *start_indices, slice_sizes):
