@@ -26,17 +26,11 @@ from minigrad import errors
 
 # ------------------------------------------------------------------ what is known about a value
 
-SHORT_KINDS = {"f": "f", "i": "i", "u": "u", "c": "c"}
-SHORT_NAMES = {"bool": "bool", "bfloat16": "bf16"}
-
-
 def short_dtype(dtype) -> str:
     """`f32` for float32: the spelling of programs and debug output."""
-    if dtype.name in SHORT_NAMES:
-        return SHORT_NAMES[dtype.name]
-    if getattr(dtype, "kind", "?") in SHORT_KINDS:
-        return f"{SHORT_KINDS[dtype.kind]}{dtype.itemsize * 8}"
-    return dtype.name
+    if getattr(dtype, "kind", "?") in "fiuc":
+        return f"{dtype.kind}{dtype.itemsize * 8}"
+    return "bf16" if dtype.name == "bfloat16" else dtype.name
 
 
 class Aval:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core import EVAL, Tensor, Tracer, aval_of, get_mode, make_box, make_spec
+from minigrad.core import EVAL, Tensor, Tracer, aval_of, get_mode, make_box, make_spec, table
 from minigrad.imperative.hooks import Hooks, RemovableHandle
 from minigrad.imperative.stamps import next_seq, stamps
 
@@ -138,6 +138,14 @@ def producer(node: Node) -> tuple:
 def node_class(node: Node) -> type:
     """The face whose Tensors flow through a node."""
     return node.cls if type(node) is AccumulateGrad else producer(node)[0].entry.cls
+
+
+def conjugated(g, cls: type, dtype, raw: bool):
+    """From the cotangents that transposes carry (JAX's convention) to the gradients that PyTorch
+    shows, and back: of |z|^2 at 1+2j JAX gives 2-4j, PyTorch 2+4j."""
+    if dtype.kind != "c" or not cls.conjugates or g is None:
+        return g
+    return np.conjugate(g) if raw else table["conj"](g, input_dtype=g.spec.dtype)
 
 
 # ------------------------------------------------------------------ what a node saved

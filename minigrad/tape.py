@@ -18,11 +18,12 @@ from typing import Any
 import numpy as np
 
 from minigrad import core, debug
-from minigrad.core import EVAL, Tensor, aval_of, box, get_mode, make_box, make_spec, table
+from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
 from minigrad.graph import (
-    AccumulateGrad, FreedEntry, Node, Pick, current, leaf, node_class, pick, unpack,
+    AccumulateGrad, FreedEntry, Node, Pick, conjugated, current, leaf, node_class, pick, unpack,
 )
-from minigrad.imperative.hooks import Hooks, RemovableHandle, run_node_hooks, run_tensor_hooks
+from minigrad.imperative.hooked import change_gradients, change_results, hidden, shown
+from minigrad.imperative.hooks import Hooks, RemovableHandle, run_tensor_hooks
 from minigrad.imperative.modes import backward_mode, grad_mode
 from minigrad.imperative.stamps import next_seq, stamps
 
@@ -169,12 +170,15 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
         hook(node)
 
 
-def conjugated(g, cls: type, dtype, raw: bool):
-    """From the cotangents that transposes carry (JAX's convention) to the gradients that PyTorch
-    shows, and back: of |z|^2 at 1+2j JAX gives 2-4j, PyTorch 2+4j."""
-    if dtype.kind != "c" or not cls.conjugates or g is None:
+def arrive(node: Node, g, raw: bool):
+    """Tensor hooks, and `.grad` of a Tensor that retains it."""
+    hooks = node.hooks
+    if not hooks.tensor and not hooks.retain:
         return g
-    return np.conjugate(g) if raw else table["conj"](g, input_dtype=g.spec.dtype)
+    tensor = run_tensor_hooks(hooks, shown(g, node, raw))
+    if hooks.retain:
+        accumulate_tensor(node, tensor)
+    return hidden(tensor, node, raw)
 
 
 def accumulate_tensor(node: Node, g: Tensor) -> None:
@@ -221,54 +225,6 @@ def fewest_references() -> int:
         if id(end.grad.value) == made[-1]:
             return ALONE
     return 0  # no counts to go by: always copy
-
-
-# ------------------------------------------------------------------ hooks in the middle of a pass
-
-
-def shown(g, node: Node, raw: bool) -> Any:
-    """A gradient as the user's hook sees it."""
-    if g is None:
-        return None
-    cls = node_class(node)
-    g = conjugated(g, cls, aval_of(g).dtype, raw)
-    return box(g, cls) if raw else g
-
-
-def hidden(g, node: Node, raw: bool) -> Any:
-    if g is None:
-        return None
-    g = core.unbox_value(g) if raw else g
-    return conjugated(g, node_class(node), aval_of(g).dtype, raw)
-
-
-def arrive(node: Node, g, raw: bool):
-    """Tensor hooks, and `.grad` of a Tensor that retains it."""
-    hooks = node.hooks
-    if not hooks.tensor and not hooks.retain:
-        return g
-    tensor = run_tensor_hooks(hooks, shown(g, node, raw))
-    if hooks.retain:
-        accumulate_tensor(node, tensor)
-    return hidden(tensor, node, raw)
-
-
-def change_gradients(node: Node, g, raw: bool):
-    """The node's pre-hooks, on the gradients of all its outputs."""
-    given = tuple(shown(x, node, raw) for x in (g if type(g) is tuple else (g,)))
-    given = tuple(hidden(x, node, raw) for x in run_node_hooks(node.hooks.pre, given))
-    return given if type(g) is tuple else given[0]
-
-
-def change_results(node: Node, parts: tuple, g, raw: bool) -> tuple:
-    """The node's post-hooks, on the gradients of all its inputs (None where none is wanted)."""
-    entry = node.entry
-    given = tuple(shown(x, node, raw) for x in (g if type(g) is tuple else (g,)))
-    full: list = [None] * len(entry.in_specs)
-    for i, part in zip(entry.wanted, parts):
-        full[i] = shown(part, node, raw)
-    changed = run_node_hooks(node.hooks.post, tuple(full), given)
-    return tuple(hidden(changed[i], node, raw) for i in entry.wanted)
 
 
 # ------------------------------------------------------------------ what the user calls

@@ -17,11 +17,11 @@ from minigrad import core
 from minigrad.imperative import views
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
 from minigrad.forward import is_differentiable
-from minigrad.graph import Node, current, pick, unpack
+from minigrad.graph import Node, conjugated, current, pick, unpack
 from minigrad.imperative.modes import grad_mode
 from minigrad.ops.calls import custom_vjp
 from minigrad.imperative.stamps import next_seq
-from minigrad.tape import SECOND_TIME, conjugated
+from minigrad.tape import SECOND_TIME
 
 
 class Context:
