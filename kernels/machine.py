@@ -1,0 +1,114 @@
+"""LLVM's text to machine code, and machine code into this process, through llvmlite."""
+
+from __future__ import annotations
+
+import functools
+import platform
+import threading
+
+import llvmlite.binding as llvm
+
+from kernels.grammar import KernelError
+
+lock = threading.RLock()  # llvmlite compiles one module at a time anyway
+
+
+def new_machine(speed: int = 2) -> llvm.TargetMachine:
+    """For the processor that this runs on."""
+    llvm.initialize_native_target()
+    llvm.initialize_native_asmprinter()
+    return llvm.Target.from_default_triple().create_target_machine(
+        cpu=cpu_name(), features=cpu_features(), opt=speed, reloc="pic", codemodel="small")
+
+
+target_machine = functools.cache(new_machine)
+
+
+@functools.cache
+def cpu_name() -> str:
+    return llvm.get_host_cpu_name()
+
+
+@functools.cache
+def cpu_features() -> str:
+    try:
+        return llvm.get_host_cpu_features().flatten()
+    except RuntimeError:  # LLVM cannot ask this processor; its name alone is a safe answer
+        return ""
+
+
+@functools.cache
+def wide_vectors() -> bool:
+    """LLVM prefers half vectors on some processors whose whole ones are faster for us."""
+    return platform.machine() in ("x86_64", "AMD64") and "+avx512f" in cpu_features()
+
+
+def optimised(text: str, rename: dict[str, str], speed: int = 2) -> llvm.ModuleRef:
+    machine = target_machine()
+    header = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
+    try:
+        module = llvm.parse_assembly(header + text)
+        for name, full in rename.items():
+            module.get_function(name).name = full
+    except (NameError, RuntimeError) as error:
+        raise KernelError(f"LLVM does not accept this: {error}\n{text}") from None
+    options = llvm.create_pipeline_tuning_options(speed_level=speed)
+    options.loop_vectorization = True
+    options.slp_vectorization = False
+    builder = llvm.create_pass_builder(machine, options)
+    builder.getModulePassManager().run(module, builder)
+    return module
+
+
+def object_file(text: str, rename: dict[str, str]) -> bytes:
+    """The object file of an LLVM module's text, with some of its functions renamed."""
+    with lock:
+        return target_machine().emit_object(optimised(text, rename))
+
+
+def assembly(text: str) -> str:
+    """What the processor will run, for reading."""
+    with lock:
+        return target_machine().emit_assembly(optimised(text, {}))
+
+
+# ---- loading ---------------------------------------------------------------------------------
+
+
+class Shelf:
+    """An engine that holds the machine code of some object files. Making one costs a millisecond
+    and adding a file 0.03, so several share one; it is freed with the last of them."""
+
+    size = 64
+    current: Shelf | None = None
+
+    def __init__(self) -> None:
+        self.engine = llvm.create_mcjit_compiler(llvm.parse_assembly(""), new_machine())
+        self.files = 0
+
+    @staticmethod
+    def with_room() -> Shelf:
+        if Shelf.current is None or Shelf.current.files == Shelf.size:
+            Shelf.current = Shelf()
+        Shelf.current.files += 1
+        return Shelf.current
+
+
+class Code:
+    """The machine code of one object file, in this process for as long as this lives.
+
+    Functions of two files must not share a name: a shelf finds them by it.
+    """
+
+    def __init__(self, data: bytes):
+        with lock:
+            self.shelf = Shelf.with_room()
+            self.shelf.engine.add_object_file(llvm.ObjectFileRef.from_data(data))
+            self.shelf.engine.finalize_object()
+
+    def address(self, name: str) -> int:
+        with lock:
+            address = self.shelf.engine.get_function_address(name)
+        if not address:
+            raise KernelError(f"the object file has no function {name}")
+        return address
