@@ -10,8 +10,9 @@ keep_freed_memory()
 
 from minigrad import core  # noqa: E402
 from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
-    calls, collectives, contraction, control, convolution, elementwise, indexing, joining, ordering,
-    reduction, scattering, selection, shaping, transcendental, windows,
+    calls, collectives, contraction, control, convolution, decompositions, elementwise, fft,
+    indexing, joining, ordering, reduction, scattering, selection, shaping, solves, transcendental,
+    windows,
 )
 from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402
