@@ -17,6 +17,7 @@ from minigrad.core import Tensor
 from minigrad.eager import Op, write_wrapper
 from minigrad.numpy.operators import is_operand
 from minigrad.numpy.promotion import check_array
+from minigrad.numpy.staging import staged
 from minigrad.tree import tree_map
 
 # Parameters that hold arrays, by the names they have in jax.numpy. All others are static.
@@ -109,6 +110,32 @@ def boxed(fn: Callable) -> Callable:
         args = [narrowed(tree_map(to_face, a)) if not isinstance(a, str) else a for a in args]
         kwargs = {k: narrowed(to_face(v)) for k, v in kwargs.items()}
         return tree_map(result_of_face, fn(*args, **kwargs))
+
+    return call
+
+
+def composite(fn: Callable | None = None, *, static=None, name: str | None = None) -> Callable:
+    """A function written in the face's own idiom: its array parameters are checked and become
+    Arrays. With `static`, the parameters that are no arrays, it stands in programs as one `jit`
+    equation, as those functions do that JAX jits."""
+    if fn is None:
+        return functools.partial(composite, static=static, name=name)
+    signature = inspect.signature(fn)
+    checked = array_names(fn)
+    shown = name or fn.__name__
+    body = fn if static is None else staged(fn, name=shown, static=static)
+
+    @functools.wraps(fn)
+    def call(*args, **kwargs):
+        bound = signature.bind(*args, **kwargs)
+        given = bound.arguments
+        for position, n in enumerate(checked):
+            if given.get(n) is not None:
+                check_array(shown, given[n], position)
+                given[n] = as_array(given[n])
+        for n in given.keys() & {"dtype"}:
+            given[n] = narrowed(given[n])
+        return tree_map(result_of_face, body(*bound.args, **bound.kwargs))
 
     return call
 

@@ -6,6 +6,7 @@ wrapping than the usual one.
 
 from __future__ import annotations
 
+import importlib
 import math
 
 import numpy as np
@@ -25,6 +26,8 @@ uint8, uint16, uint32, uint64 = dtypes.uint8, dtypes.uint16, dtypes.uint32, dtyp
 float16, bfloat16, float32, float64 = (dtypes.float16, dtypes.bfloat16, dtypes.float32,
                                        dtypes.float64)
 complex64, complex128 = dtypes.complex64, dtypes.complex128
+for _name in dtypes.SMALL:
+    globals()[_name] = getattr(dtypes, _name)
 int_, uint, float_, complex_ = dtypes.int32, dtypes.uint32, dtypes.float32, dtypes.complex64
 single, double = float32, float64
 bool = bool_
@@ -33,6 +36,10 @@ floating, integer, inexact = np.floating, np.integer, np.inexact
 number, signedinteger, unsignedinteger = np.number, np.signedinteger, np.unsignedinteger
 complexfloating, generic = np.complexfloating, np.generic
 set_printoptions, printoptions = np.set_printoptions, np.printoptions
+get_printoptions, iterable, save, savez = np.get_printoptions, np.iterable, np.save, np.savez
+character, flexible, object_ = np.character, np.flexible, np.object_
+ComplexWarning = np.exceptions.ComplexWarning
+csingle, cdouble = complex64, complex128
 
 # Functions of lists, of shapes, or of numbers that must be known: no table look-up.
 BOXED = set(
@@ -44,17 +51,95 @@ BOXED = set(
 PLAIN = set("result_type promote_types broadcast_shapes iscomplexobj isrealobj".split())
 
 
+# The functions of minigrad.numpy that jax.numpy has by the same name.
+NAMES = set((
+    "abs absolute acos acosh add all allclose amax amin angle any append arange arccos arccosh "
+    "arcsin arcsinh arctan arctan2 arctanh argmax argmin argsort argwhere around array_equal "
+    "array_split asin asinh atan atan2 atanh atleast_1d atleast_2d atleast_3d average bincount "
+    "bitwise_and bitwise_count bitwise_invert bitwise_left_shift bitwise_not bitwise_or "
+    "bitwise_right_shift bitwise_xor broadcast_arrays broadcast_shapes broadcast_to cbrt ceil "
+    "clip column_stack concat concatenate conj conjugate convolve copysign correlate cos cosh "
+    "count_nonzero cov cross cumprod cumsum deg2rad degrees diag diagonal diff digitize divide "
+    "divmod dot dstack einsum empty empty_like equal exp exp2 expand_dims expm1 eye fabs finfo "
+    "flatnonzero flip fliplr flipud float_power floor floor_divide fmax fmin fmod full "
+    "full_like gcd geomspace greater greater_equal heaviside hsplit hstack hypot identity imag "
+    "inexact inner interp invert isclose iscomplexobj isfinite isin isinf isnan isneginf "
+    "isposinf isrealobj kron lcm left_shift less less_equal lexsort linspace log log10 log1p "
+    "log2 logaddexp logaddexp2 logical_and logical_not logical_or logical_xor logspace matmul "
+    "matrix_transpose max maximum mean median meshgrid min minimum mod modf moveaxis multiply "
+    "nan_to_num nanmax nanmean nanmin nanprod nansum negative nextafter nonzero not_equal ones "
+    "ones_like outer pad percentile permute_dims polyval positive prod promote_types ptp "
+    "quantile rad2deg radians ravel real reciprocal remainder repeat reshape result_type "
+    "right_shift rint roll rot90 round searchsorted select sign signbit sin sinc sinh sort "
+    "split sqrt square squeeze stack std subtract sum swapaxes take take_along_axis tan tanh "
+    "tensordot tile trace transpose trapezoid tri tril triu true_divide trunc unique unstack "
+    "var vdot vecdot vsplit vstack zeros zeros_like "
+).split())
+# Functions written in JAX's idiom, each in a module that is imported when one of them is asked for.
+WRITTEN = {name: module for module, names in {
+    "windows": "bartlett blackman hamming hanning i0 kaiser",
+    "polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub roots vander",
+    "sets": "intersect1d setdiff1d setxor1d union1d unique_all unique_counts unique_inverse "
+            "unique_values",
+    "histograms": "histogram histogram2d histogram_bin_edges histogramdd",
+    "grids": "c_ diag_indices diag_indices_from fromfunction index_exp indices ix_ mask_indices "
+             "mgrid ogrid r_ ravel_multi_index s_ tril_indices tril_indices_from triu_indices "
+             "triu_indices_from unravel_index",
+    "editing": "apply_along_axis apply_over_axes array_equiv block choose compress delete diagflat "
+               "dsplit extract fill_diagonal insert packbits piecewise place put put_along_axis "
+               "resize rollaxis trim_zeros unpackbits",
+    "numbers": "argpartition corrcoef cumulative_prod cumulative_sum ediff1d frexp gradient "
+               "iscomplex isreal ldexp matvec nanargmax nanargmin nancumprod nancumsum nanmedian "
+               "nanpercentile nanquantile nanstd nanvar partition sort_complex spacing unwrap "
+               "vecmat",
+    "vectorizing": "frompyfunc ufunc vectorize",
+    "files": "array_repr array_str can_cast einsum_path frombuffer fromfile fromiter fromstring "
+             "isdtype load",
+}.items() for name in names.split()}
+# Those that have a ufunc's methods, with their number of operands.
+UFUNCS = dict.fromkeys(
+    "add arctan2 atan2 bitwise_and bitwise_or bitwise_xor copysign divide divmod equal float_power "
+    "floor_divide fmax fmin fmod gcd greater greater_equal heaviside hypot lcm ldexp left_shift "
+    "less less_equal logaddexp logaddexp2 logical_and logical_or logical_xor maximum minimum mod "
+    "multiply nextafter not_equal power pow remainder right_shift subtract true_divide "
+    "bitwise_left_shift bitwise_right_shift".split(), 2)
+
+
 def __getattr__(name: str):
     """Wrap a function of minigrad.numpy at its first use, and keep it."""
-    if name.startswith("__"):
-        raise AttributeError(name)
-    try:
+    if name in ("fft", "linalg"):
+        return importlib.import_module(f"compat.jax.numpy.{name}")
+    if name in WRITTEN:
+        module = importlib.import_module(f"compat.jax.functions.{WRITTEN[name]}")
+        wrapped = getattr(module, name)
+    else:
+        if name not in NAMES:
+            raise AttributeError(f"module 'jax.numpy' has no attribute {name!r}")
         fn = getattr(functions, name)
-    except AttributeError:
-        raise AttributeError(f"module 'jax.numpy' has no attribute {name!r}") from None
-    wrapped = fn if name in PLAIN else face.boxed(fn) if name in BOXED else face.eager(fn)
-    globals()[name] = wrapped
+        wrapped = fn if name in PLAIN else face.boxed(fn) if name in BOXED else face.eager(fn)
+    globals()[name] = with_ufunc_methods(name, wrapped) if name in UFUNCS else wrapped
     return wrapped
+
+
+def with_ufunc_methods(name: str, function):
+    """`add.reduce` and its like, made when first asked for."""
+    from compat.jax.functions.vectorizing import with_methods
+
+    return with_methods(function, name, UFUNCS[name])
+
+
+OWN = (
+    "ComplexWarning array asarray astype bfloat16 bool bool_ cdouble character complex128 complex64 "
+    "complex_ complexfloating copy csingle double dtype e euler_gamma fft finfo flexible float16 "
+    "float32 float64 float_ floating from_dlpack generic get_printoptions iinfo inexact inf int16 "
+    "int32 int64 int8 int_ integer isscalar issubdtype iterable linalg nan ndarray ndim newaxis "
+    "number object_ pi pow power printoptions save savez set_printoptions shape signedinteger single "
+    "size uint uint16 uint32 uint64 uint8 unsignedinteger where").split()
+__all__ = sorted({*NAMES, *WRITTEN, *OWN, *dtypes.SMALL})
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, *globals()})
 
 
 choose_elements = face.eager(selecting.where, "where", ("condition", "x", "y"))

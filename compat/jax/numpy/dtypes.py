@@ -41,6 +41,12 @@ bool_, int8, int16, int32, int64 = map(scalar_type, "? i1 i2 i4 i8".split())
 uint8, uint16, uint32, uint64 = map(scalar_type, "u1 u2 u4 u8".split())
 float16, float32, float64, complex64, complex128 = map(scalar_type, "f2 f4 f8 c8 c16".split())
 bfloat16 = scalar_type(ml_dtypes.bfloat16)
+# Types of less than a byte's precision: storage, which ml_dtypes knows how to convert.
+SMALL = ("float4_e2m1fn float6_e2m3fn float6_e3m2fn float8_e3m4 float8_e4m3 float8_e4m3b11fnuz "
+         "float8_e4m3fn float8_e4m3fnuz float8_e5m2 float8_e5m2fnuz float8_e8m0fnu int1 int2 int4 "
+         "uint1 uint2 uint4").split()
+for _name in SMALL:
+    globals()[_name] = scalar_type(getattr(ml_dtypes, _name))
 finfo, iinfo = ml_dtypes.finfo, ml_dtypes.iinfo
 
 
