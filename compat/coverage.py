@@ -84,7 +84,37 @@ TORCH = Face(
     },
 )
 
-FACES = {"torch": TORCH}
+JAX = Face(
+    name="jax",
+    namespaces=("jax", "jax.numpy", "jax.lax", "jax.nn", "jax.random", "jax.tree_util", "jax.tree",
+                "jax.numpy.linalg", "jax.numpy.fft", "jax.scipy.special", "jax.scipy.linalg",
+                "jax.scipy.stats", "jax.scipy.signal", "jax.scipy.optimize", "jax.lax.linalg",
+                "jax.nn.initializers", "jax.image", "jax.ops", "jax.flatten_util", "jax.debug",
+                "jax.errors", "jax.dtypes", "jax.sharding", "jax.custom_derivatives",
+                "jax.custom_batching", "jax.ad_checkpoint", "jax.typing", "jax.stages",
+                "jax.example_libraries.stax", "jax.example_libraries.optimizers",
+                "jax.experimental.checkify"),
+    excluded={
+        "mutable references, a type of their own": r"jax:(.*_ref|Ref|ref|freeze)",
+        "several processes, and memory of other devices": (
+            r"jax:(.*process.*|host_.*|array_garbage.*|make_array_from.*|transfer_guard.*"
+            r"|thread_guard|no_execution|no_tracing)|jax.lax:(psend|precv|ragged_all_to_all.*)"),
+        "settings of XLA and of JAX's own caches": (
+            r"jax:(explain_cache_misses|log_compiles|jax2tf_.*|enable_custom_prng|legacy_prng_key"
+            r"|debug_key_reuse|make_user_context|threefry_.*|allow_f16_.*|softmax_custom_.*"
+            r"|auto_pcast|remove_size_one_.*|check_tracer_leaks|default_prng_impl"
+            r"|no_.*|numpy_dtype_promotion|enable_checks|.*scan_reductions)"),
+        "numbers in blocks with shared scales, which accelerators have": r".*:.*scaled_(dot|mat).*",
+        "drawings of shardings": r"jax.debug:(visualize|inspect).*",
+        "what the module itself imports": (
+            r"jax.example_libraries.*:(jnp|lax|math|functools|random|partial|namedtuple|NamedTuple"
+            r"|Callable|Any|annotations|map|zip|safe_.*|unzip2|.*Fn|Array|Params|State|Step|Updates"
+            r"|Schedule|OptimizerState|relu|elu|selu|gelu|leaky_relu|sigmoid|softplus|softmax"
+            r"|log_softmax|logsoftmax|standardize|normal|glorot.*|ones|zeros|randn|jax)"),
+    },
+)
+
+FACES = {"torch": TORCH, "jax": JAX}
 
 
 def public_names(owner) -> list[str]:

@@ -38,7 +38,8 @@ class FaceOp(Op):
     def call(self, tensors, statics):
         """Defaults stay unsaid, so that a staged function sees them as constants of its own."""
         named = zip((*self.tensors, *self.statics), (*tensors, *statics))
-        return self.fn(**{k: v for k, v in named if v is not self.defaults.get(k, self)})
+        given = {k: v for k, v in named if v is not self.defaults.get(k, self)}
+        return self.fn(*[given.pop(k) for k in self.positional if k in given], **given)
 
     def slow(self, tensors: tuple, statics: tuple):
         for position, x in enumerate(tensors):
@@ -50,6 +51,11 @@ class FaceOp(Op):
 def defaults_of(fn: Callable) -> dict:
     return {n: p.default for n, p in inspect.signature(fn).parameters.items()
             if p.default is not p.empty}
+
+
+def positional_only(fn: Callable) -> list[str]:
+    return [n for n, p in inspect.signature(fn).parameters.items()
+            if p.kind is p.POSITIONAL_ONLY]
 
 
 def narrowed(x):
@@ -65,6 +71,7 @@ def eager(fn: Callable, name: str | None = None, arrays=(), view: bool = False) 
     tensors = tuple(arrays) or array_names(fn)
     table = FaceOp(fn, Array, name or fn.__name__, tensors, view)
     table.defaults = defaults_of(fn)
+    table.positional = positional_only(fn)
     required = [n for n, p in inspect.signature(fn).parameters.items() if p.default is p.empty]
     table.wrapper = functools.wraps(fn)(
         write_wrapper(table, [t for t in tensors if t in required] if len(tensors) > 1 else []))
@@ -86,7 +93,7 @@ def operator_of(fn: Callable, name: str, reflected: bool = False) -> Callable:
         return fn(y, x) if reflected else fn(x, y)
 
     table = OperatorOp(method, Array, name, ("x", "y"), False)
-    table.defaults = {}
+    table.defaults, table.positional = {}, ()
     table.wrapper = write_wrapper(table, ("y",))
     return table.wrapper
 
@@ -105,8 +112,12 @@ def with_array_leaf(x):
 def boxed(fn: Callable) -> Callable:
     """`fn` with array arguments made Arrays, dtypes narrowed, and results made Arrays."""
 
+    placed = {"device", "out_sharding", "sharding"} - inspect.signature(fn).parameters.keys()
+
     @functools.wraps(fn)
     def call(*args, **kwargs):
+        for name in placed & kwargs.keys():  # there is one device: nothing to choose
+            del kwargs[name]
         args = [narrowed(tree_map(to_face, a)) if not isinstance(a, str) else a for a in args]
         kwargs = {k: narrowed(to_face(v)) for k, v in kwargs.items()}
         return tree_map(result_of_face, fn(*args, **kwargs))

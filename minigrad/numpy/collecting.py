@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -62,11 +63,12 @@ def bincount(x, weights=None, minlength=0, *, length=None):
                    "add", mode="drop")
 
 
-def isin(element, test_elements):
-    """Whether each element is one of the test elements."""
+def isin(element, test_elements, assume_unique=False, invert=False, *, method="auto"):
+    """Whether each element is one of the test elements (none of them, if `invert`)."""
     element, test_elements = promote_dtypes(element, test_elements)
     same = ew.equal(expand_dims(element, (len(shape_of(element)),)), ravel(test_elements))
-    return reductions.any(same, axis=-1)
+    found = reductions.any(same, axis=-1)
+    return ew.logical_not(found) if invert else found
 
 
 # ------------------------------------------------------------------ curves
@@ -128,8 +130,8 @@ def interp(x, xp, fp, left=None, right=None, period=None):
 def sliding(name: str, turned: bool):
     """Convolution turns the second vector round; correlation conjugates it."""
 
-    @staged(name=name, static=("mode",))
-    def function(a, v, mode="full"):
+    def function(a, v, mode="full" if turned else "valid", *, precision=None,
+                 preferred_element_type=None):
         a, v = promote_dtypes(a, v, to=inexact)
         if len(shape_of(a)) != 1 or len(shape_of(v)) != 1:
             raise ValueError(f"{name}() only support 1-dimensional inputs.")
@@ -147,12 +149,14 @@ def sliding(name: str, turned: bool):
         out = table["conv_general_dilated"](
             expand_dims(a, (0, 1)), expand_dims(window, (0, 1)), window_strides=(1,),
             padding=(pads[mode],), lhs_dilation=(1,), rhs_dilation=(1,),
-            dimension_numbers=ConvDimensionNumbers(spec, spec, spec))
+            dimension_numbers=ConvDimensionNumbers(spec, spec, spec), precision=precision,
+            preferred_element_type=preferred_element_type)
         out = getitem(out, (0, 0))
         return flip(out) if swapped and not turned else out
 
+    function.__name__ = name
     function.__doc__ = f"The {name[:-1] if name.endswith('e') else name}ion of two vectors."
-    return function
+    return staged(function, static=("mode", "precision", "preferred_element_type"))
 
 
 convolve, correlate = sliding("convolve", True), sliding("correlate", False)
@@ -245,15 +249,32 @@ def matrix_power(a, n):
         power = matmul(power, power)
 
 
-@staged(static=("rowvar", "bias", "ddof"))
-def cov(m, rowvar=True, bias=False, ddof=None):
-    """The covariances of the rows (or columns) of a matrix."""
-    (m,) = promote_dtypes(m, to=inexact)
-    m = expand_dims(m, (0,)) if len(shape_of(m)) < 2 else m
-    m = m if rowvar else transpose(m)
+@staged(static=("rowvar", "bias", "ddof", "dtype"))
+def cov(m, y=None, rowvar=True, bias=False, ddof=None, fweights=None, aweights=None, *,
+        dtype=None):
+    """The covariances of the rows (or columns) of a matrix, observations perhaps weighted."""
+    both = promote_dtypes(*[x for x in (m, y) if x is not None], to=inexact)
+    if any(len(shape_of(x)) > 2 for x in both):
+        raise ValueError("m has more than 2 dimensions")
+    parts = []
+    for x in both:
+        x = expand_dims(x, (0,)) if len(shape_of(x)) < 2 else x
+        parts.append(x if rowvar or shape_of(x)[0] == 1 else transpose(x))
+    m = concatenate(parts, 0) if len(parts) > 1 else parts[0]
+    m = m if dtype is None else convert(m, np.dtype(dtype))
     ddof = (0 if bias else 1) if ddof is None else ddof
-    centred = ew.subtract(m, reductions.mean(m, 1, keepdims=True))
-    n = max(shape_of(m)[1] - ddof, 0)
-    out = ew.divide(dot(centred, conjugate(transpose(centred))), n)
+    if fweights is None and aweights is None:
+        centred = ew.subtract(m, reductions.mean(m, 1, keepdims=True))
+        n, weighted = max(shape_of(m)[1] - ddof, 0), centred
+    else:
+        given = [w for w in (fweights, aweights) if w is not None]
+        weights = functools.reduce(ew.multiply, given)
+        total = reductions.sum(weights)
+        mean = ew.divide(reductions.sum(ew.multiply(m, weights), 1, keepdims=True), total)
+        centred = ew.subtract(m, mean)
+        weighted = ew.multiply(centred, weights)
+        n = ew.subtract(total, ew.multiply(ddof, total if aweights is None else ew.divide(
+            reductions.sum(ew.multiply(weights, aweights)), total)))
+    out = ew.divide(dot(weighted, conjugate(transpose(centred))), n)
     return table["squeeze"](out, dimensions=(0, 1)) if shape_of(out) == (1, 1) else out
 

@@ -16,6 +16,7 @@ from minigrad.ops.axes import canonical
 from minigrad.ops.shaping import expand_dims as insert_axes
 from minigrad.ops.shaping import reshape_to, slice_in_dim
 
+from minigrad.numpy.selecting import broadcast_to
 from minigrad.numpy.shaping import as_shape, ravel, reshape, transpose
 
 # ------------------------------------------------------------------ joining and splitting
@@ -246,23 +247,108 @@ def pad_axis(x, axis: int, low: int, high: int, mode: str):
     return take(x, source, axis, mode="clip")
 
 
-def pad(array, pad_width, mode="constant", constant_values=0):
-    """`array` with a border: zeros, a constant, or "edge", "reflect", "symmetric", "wrap"."""
+def pad_by(array, width, mode, option):
+    """Borders of a statistic of the nearest elements, or on a line towards an end value."""
+    from minigrad.numpy import reductions
+
+    dtype = aval_of(array).dtype
+    for axis, (low, high) in enumerate(width):
+        n, parts = shape_of(array)[axis], []
+        for side, count in enumerate((low, high)):
+            edge = slice_in_dim(array, *((0, 1) if side == 0 else (n - 1, n)), axis=axis)
+            if mode == "linear_ramp":
+                steps = (np.arange(count) if side == 0 else np.arange(count)[::-1]) / max(count, 1)
+                along = np.asarray(steps, wide_float(dtype)).reshape(
+                    [-1 if i == axis else 1 for i in range(len(width))])
+                end = np.broadcast_to(option or 0, (len(width), 2))[axis][side].item()
+                border = elementwise.add(elementwise.multiply(along, edge), elementwise.multiply(
+                    end, np.asarray(1 - along, along.dtype)))
+            else:
+                length = None if option is None else np.broadcast_to(
+                    option, (len(width), 2))[axis][side].item()
+                k = n if length is None else min(length, n)
+                near = slice_in_dim(array, *((0, k) if side == 0 else (n - k, n)), axis=axis)
+                statistic = {"maximum": "max", "minimum": "min"}.get(mode, mode)
+                border = getattr(reductions, statistic)(near, axis=axis, keepdims=True)
+                border = repeat(border, count, axis)
+            if aval_of(array).dtype.kind in "iu" and aval_of(border).dtype.kind == "f":
+                border = table["round"](border, rounding_method=1)
+            parts.append(convert(border, dtype))
+        array = concatenate([parts[0], array, parts[1]], axis)
+    return array
+
+
+def wide_float(dtype):
+    return dtype if dtype.kind not in "biu" else np.dtype(np.float32)
+
+
+def pad_with(array, width, function, options):
+    """A border that `function(vector, (low, high), axis, options)` writes."""
+    from minigrad.batch import vmap
+
+    array = table["pad"](array, np.zeros((), aval_of(array).dtype)[()],
+                         padding_config=tuple((low, high, 0) for low, high in width))
+    for axis, pair in enumerate(width):
+        call = lambda row, pair=pair, axis=axis: function(row, pair, axis, options)
+        for k in range(len(width) - 1):
+            call = vmap(call, in_axes=0 if k >= axis else -1, out_axes=0 if k >= axis else -1)
+        array = call(array)
+    return array
+
+
+OPTIONS = {"maximum": "stat_length", "minimum": "stat_length", "mean": "stat_length",
+           "median": "stat_length", "linear_ramp": "end_values", "constant": "constant_values",
+           "reflect": "reflect_type", "symmetric": "reflect_type"}
+
+
+def pad(array, pad_width, mode="constant", **kwargs):
+    """`array` with a border: zeros, a constant, or "edge", "reflect", "symmetric", "wrap", "mean"
+    and others of NumPy, or what a function writes."""
     check_array("pad", array)
     rank = len(shape_of(array))
-    if mode not in ("constant", "edge", "reflect", "symmetric", "wrap", "empty"):
-        raise NotImplementedError(f"Unimplemented padding mode '{mode}' for np.pad.")
+    if isinstance(pad_width, dict):
+        full_width = [(0, 0)] * rank
+        for axis, pair in pad_width.items():
+            full_width[axis] = (pair, pair) if isinstance(pair, int) else pair
+        pad_width = full_width
     pairs = np.broadcast_to(np.asarray(pad_width), (rank, 2))
     if (pairs < 0).any():
         raise ValueError("index can't contain negative values")
     width = tuple((int(low), int(high)) for low, high in pairs)
-    return pad_(array, width, "constant" if mode == "empty" else mode, constant_values)
+    if callable(mode):
+        return pad_with(array, width, mode, kwargs)
+    if mode not in {*OPTIONS, "edge", "wrap", "empty"}:
+        raise NotImplementedError(f"Unimplemented padding mode '{mode}' for np.pad.")
+    if unsupported := kwargs.keys() - {OPTIONS.get(mode)}:
+        raise ValueError(f"unsupported keyword arguments for mode '{mode}': {unsupported}")
+    if mode in ("maximum", "minimum", "mean", "median", "linear_ramp"):
+        return pad_by(array, width, mode, kwargs.get(OPTIONS[mode]))
+    if mode == "constant" and len(np.shape(kwargs.get("constant_values", 0))):
+        values = np.broadcast_to(kwargs["constant_values"], (rank, 2))
+        for axis, pair in enumerate(width):
+            for side, count in enumerate(pair):
+                own = [(0, 0)] * rank
+                own[axis] = (count, 0) if side == 0 else (0, count)
+                array = pad_(array, tuple(own), "constant", values[axis][side].item())
+        return array
+    return pad_(array, width, "constant" if mode == "empty" else mode,
+                kwargs.get("constant_values", 0))
 
 
 @staged(static=("n", "axis"))
-def diff(a, n=1, axis=-1):
-    """The differences of neighbours along an axis, `n` times."""
+def diff(a, n=1, axis=-1, prepend=None, append=None):
+    """The differences of neighbours along an axis, `n` times; others may stand at the ends."""
+    if not shape_of(a):
+        raise ValueError("diff requires input that is at least one dimensional; got "
+                         f"{operand(a)}")
+    if n < 0:
+        raise ValueError(f"order must be non-negative but got {n}")
     axis = canonical(axis, len(shape_of(a)))
+    if prepend is not None or append is not None:
+        shape = tuple(1 if i == axis else k for i, k in enumerate(shape_of(a)))
+        ends = [x if x is None or shape_of(x) else broadcast_to(x, shape)
+                for x in (prepend, append)]
+        a = concatenate([x for x in (ends[0], a, ends[1]) if x is not None], axis)
     take_difference = table["ne"] if aval_of(a).dtype == np.bool_ else table["sub"]
     for _ in range(n):
         size = shape_of(a)[axis]

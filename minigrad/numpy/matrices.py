@@ -91,8 +91,7 @@ def diag_(v, k):
                      padding_config=((max(0, k), max(0, -k), 0),))
     rows, columns = grid((n, n), 0), grid((n, n), 1)
     on = table["eq"](table["add"](rows, k), columns)
-    column = insert_axes(v, (1,))
-    return where(on, column, full((), 0, aval_of(v).dtype))
+    return where(on, insert_axes(v, (0 if k else 1,)), full((), 0, aval_of(v).dtype))
 
 
 def diag(v, k=0):

@@ -192,7 +192,7 @@ def average(a, axis=None, weights=None, returned=False, keepdims=False):
 
 
 @staged(name="_var", static=("axis", "dtype", "keepdims"))
-def variance(a, correction, where, axis, dtype, keepdims):
+def variance(a, correction, where, axis, dtype, keepdims, centre=None):
     own = aval_of(a).dtype
     if dtype is None:
         dtype = inexact(own)
@@ -202,7 +202,8 @@ def variance(a, correction, where, axis, dtype, keepdims):
     else:
         used = wide(np.dtype(dtype))
     a = convert(a, used)
-    centre = mean(a, axis, dtype=used, keepdims=True, where=where)
+    if centre is None:
+        centre = mean(a, axis, dtype=used, keepdims=True, where=where)
     centred = table["sub"](a, centre)
     if dtype_kind(used) == "c":
         centred = table["real"](table["mul"](centred, table["conj"](centred, input_dtype=used)))
@@ -216,24 +217,27 @@ def variance(a, correction, where, axis, dtype, keepdims):
 
 
 def var(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None,
-        correction=None):
+        mean=None, correction=None):
     """The variance over `axis`, divided by n - ddof."""
     check_array("var", a), out_is_none("var", out)
-    return variance(a, ddof if correction is None else correction, where, axis, dtype, keepdims)
+    return variance(a, ddof if correction is None else correction, where, axis, dtype, keepdims,
+                      *(() if mean is None else (mean,)))
 
 
 @staged(name="_std", static=("axis", "dtype", "keepdims"))
-def deviation(a, correction, where, axis, dtype, keepdims):
+def deviation(a, correction, where, axis, dtype, keepdims, centre=None):
     if dtype is not None and dtype_kind(np.dtype(dtype)) not in "fc":
         raise ValueError("dtype argument to jnp.std must be inexact; got {dtype}")
-    return table["sqrt"](variance(a, correction, where, axis, dtype, keepdims))
+    extra = () if centre is None else (centre,)
+    return table["sqrt"](variance(a, correction, where, axis, dtype, keepdims, *extra))
 
 
 def std(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, *, where=None,
-        correction=None):
+        mean=None, correction=None):
     """The standard deviation over `axis`."""
     check_array("std", a), out_is_none("std", out)
-    return deviation(a, ddof if correction is None else correction, where, axis, dtype, keepdims)
+    return deviation(a, ddof if correction is None else correction, where, axis, dtype, keepdims,
+                    *(() if mean is None else (mean,)))
 
 
 @staged(name="_ptp", static=("axis", "keepdims"))
@@ -345,8 +349,8 @@ argmax, argmin = position_of("argmax", "argmax"), position_of("argmin", "argmin"
 # ------------------------------------------------------------------ order statistics
 
 
-@staged(static=("axis", "method", "keepdims"))
-def quantile(a, q, axis=None, method="linear", keepdims=False):
+@staged(static=("axis", "out", "overwrite_input", "method", "keepdims"))
+def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The q-quantile over `axis`: NaN where there is a NaN. Source: jax.numpy.quantile."""
     from minigrad.numpy.sorting import sort_values
 
@@ -399,15 +403,16 @@ def at_position(ordered, position, n: int):
     return table["transpose"](picked, permutation=(rank, *range(rank)))
 
 
-def percentile(a, q, axis=None, method="linear", keepdims=False):
+def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The quantile at q percent."""
-    return quantile(a, elementwise.true_divide(q, 100), axis, method, keepdims)
+    return quantile(a, elementwise.true_divide(q, 100), axis, method=method,
+                    keepdims=keepdims)
 
 
-@staged(static=("axis", "keepdims"))
-def median(a, axis=None, keepdims=False):
+@staged(static=("axis", "out", "overwrite_input", "keepdims"))
+def median(a, axis=None, out=None, overwrite_input=False, keepdims=False):
     """The middle value over `axis`."""
-    return quantile(a, 0.5, axis, "midpoint", keepdims)
+    return quantile(a, 0.5, axis, method="midpoint", keepdims=keepdims)
 
 
 _ = Sequence, result_type

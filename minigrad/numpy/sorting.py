@@ -13,6 +13,8 @@ from minigrad.numpy.selecting import where
 from minigrad.numpy.shaping import flip
 from minigrad.numpy.staging import staged
 from minigrad.ops.axes import canonical
+from minigrad.ops.families import dtype_kind
+from minigrad.ops.shaping import expand_dims as insert_axes
 from minigrad.ops.shaping import reshape_to
 
 
@@ -56,7 +58,7 @@ def lexsort(keys, axis=-1):
 
 
 @staged(static=("side", "method"))
-def searchsorted(a, v, side="left", method="scan"):
+def searchsorted(a, v, side="left", sorter=None, *, method="scan"):
     """Where `v` would stand in the sorted vector `a`, found by bisection."""
     from minigrad.ops.flow import fori_loop
     from minigrad.numpy.taking import take
@@ -64,7 +66,7 @@ def searchsorted(a, v, side="left", method="scan"):
     if side not in ("left", "right"):
         raise ValueError(f"{side!r} is an invalid value for keyword 'side'. Expected one of "
                          "['left', 'right'].")
-    a, v = promote_dtypes(a, v)
+    a, v = promote_dtypes(a if sorter is None else take(a, sorter), v)
     n, dtype = shape_of(a)[0], np.dtype(np.int32)
     before = table["lt"] if side == "left" else table["le"]
 
@@ -147,30 +149,40 @@ def argwhere(a, *, size=None, fill_value=None):
     return stack(nonzero(a, size=size, fill_value=fill_value), axis=1)
 
 
-def unique(ar, return_index=False, return_inverse=False, return_counts=False, *, size=None,
-           fill_value=None):
-    """The different elements of the flat array, sorted. With `size`, padded to that many by
-    `fill_value` (the smallest element if None)."""
+def unique(ar, return_index=False, return_inverse=False, return_counts=False, axis=None, *,
+           equal_nan=True, size=None, fill_value=None, sorted=True):
+    """The different elements of the flat array (slices along `axis`), sorted. With `size`, padded
+    to that many by `fill_value` (the smallest one if None)."""
     from minigrad.numpy.indexing import getitem
     from minigrad.numpy.joining import concatenate
-    from minigrad.numpy.shaping import ravel
+    from minigrad.numpy.reductions import any as any_of
+    from minigrad.numpy.shaping import moveaxis, ravel, reshape
     from minigrad.ops.families import full
 
-    ar = ravel(ar)
-    order = argsort(ar)
-    ordered = getitem(ar, order)
-    n = shape_of(ar)[0]
-    new = concatenate([full((min(n, 1),), True, np.dtype(bool)),
-                       table["ne"](getitem(ordered, slice(1, None)),
-                                   getitem(ordered, slice(None, -1)))])
+    check_array("unique", ar)
+    ar = ravel(ar) if axis is None else moveaxis(ar, axis, 0)
+    n, whole = shape_of(ar)[0], shape_of(ar)[1:]
+    rows = reshape(ar, (n, math.prod(whole)))  # a slice each
+    columns = [getitem(rows, (slice(None), i)) for i in range(shape_of(rows)[1])]
+    order = argsort(columns[0]) if len(columns) == 1 else lexsort(columns[::-1])
+    ordered = getitem(rows, order)
+    differs = table["ne"](getitem(ordered, slice(1, None)), getitem(ordered, slice(None, -1)))
+    if equal_nan and dtype_kind(aval_of(ar).dtype) in "fc":
+        both = [table["ne"](x, x) for x in (getitem(ordered, slice(1, None)),
+                                            getitem(ordered, slice(None, -1)))]
+        differs = elementwise.logical_and(differs, elementwise.logical_not(
+            elementwise.logical_and(*both)))
+    new = concatenate([full((min(n, 1),), True, np.dtype(bool)), any_of(differs, axis=1)])
     (starts,) = nonzero(new, size=size, fill_value=n)
-    values = getitem(ordered, elementwise.minimum(starts, n - 1))
-    if size is not None:
-        fill = getitem(ordered, 0) if fill_value is None else fill_value
-        values = where(table["lt"](starts, n), values, fill)
-    out = [values]
+    there = table["lt"](starts, n)
+    first = where(there, starts, 0) if size is not None else starts
+    values = getitem(ordered, first)
+    if size is not None and fill_value is not None:
+        values = where(insert_axes(there, (1,)), values, fill_value)
+    values = reshape(values, (shape_of(starts)[0], *whole))
+    out = [values if axis is None else moveaxis(values, 0, axis)]
     if return_index:
-        out.append(getitem(order, elementwise.minimum(starts, n - 1)))
+        out.append(getitem(order, first))
     if return_inverse or return_counts:
         from minigrad.numpy.updating import scatter
         from minigrad.numpy.reductions import cumsum

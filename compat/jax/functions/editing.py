@@ -348,9 +348,4 @@ def diagflat(v, k=0):
 
 def array_equiv(a1, a2):
     """Are two arrays equal once they are broadcast?"""
-    a1, a2 = jnp.asarray(a1), jnp.asarray(a2)
-    try:
-        equal = a1 == a2
-    except (ValueError, TypeError):
-        return jnp.array(False)
-    return jnp.all(equal)
+    return jnp.all(jnp.asarray(a1) == jnp.asarray(a2))

@@ -34,13 +34,12 @@ def fromfunction(function: Callable, shape, *, dtype=float, **kwargs):
     from compat.jax import vmap
 
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
+    call = lambda *args: function(*args, **kwargs)
     for i in range(len(shape)):
         axes = [None] * len(shape)
         axes[-1 - i] = 0
-        function = vmap(function, in_axes=tuple(axes)) if not kwargs else \
-            vmap(lambda *a, f=function: f(*a, **kwargs), in_axes=tuple(axes))
-        kwargs = {}
-    return function(*(jnp.arange(n, dtype=dtype) for n in shape))
+        call = vmap(call, in_axes=tuple(axes))
+    return call(*(jnp.arange(n, dtype=dtype) for n in shape))
 
 
 def ix_(*args):
@@ -185,7 +184,7 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C", *, dtype=None)
     dims = tuple(map(operator.index, dims))
     arrays = [jnp.asarray(i) for i in multi_index]
     if mode == "raise":
-        for i, (a, d) in enumerate(zip(arrays, dims)):
+        for a, d in zip(arrays, dims):
             if (np.asarray(a) >= d).any() or (np.asarray(a) < 0).any():
                 raise ValueError("invalid entry in coordinates array. To use "
                                  "jnp.ravel_multi_index with potentially out-of-bound values, use "

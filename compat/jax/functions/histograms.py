@@ -59,7 +59,7 @@ def histogramdd(sample, bins=10, range=None, weights=None, density=None):
         bins = [bins] * dims
     if len(bins) != dims:
         raise ValueError("should be a bin for each dimension.")
-    weights = jnp.ones(n, sample.dtype) if weights is None else jnp.asarray(weights)
+    weights = jnp.ones(n, int) if weights is None else jnp.asarray(weights)
     edges = [histogram_bin_edges(sample[:, i], b, range[i] if range is not None else None)
              for i, b in enumerate(bins)]
     sizes = [len(e) + 1 for e in edges]

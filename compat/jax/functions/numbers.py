@@ -149,7 +149,8 @@ def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=Non
         jnp.square(centred)
     n = there.sum(axis, keepdims=keepdims)
     total = squares.sum(axis, keepdims=keepdims)
-    return jnp.where(n > ddof, total / jnp.where(n > ddof, n - ddof, 1).astype(total.dtype), jnp.nan)
+    divisor = jnp.where(n > ddof, n - ddof, 1).astype(total.dtype)
+    return jnp.where(n > ddof, total / divisor, jnp.nan)
 
 
 @composite(static=("axis", "dtype", "ddof", "keepdims"))

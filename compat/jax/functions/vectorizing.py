@@ -56,7 +56,7 @@ def vectorize(pyfunc: Callable, *, excluded=frozenset(), signature=None) -> Call
                                 f"{len(cores)}, got {len(arrays)}")
         sizes: dict = {}
         leads = []
-        for i, (x, core) in enumerate(zip(arrays, cores)):
+        for x, core in zip(arrays, cores):
             if x.ndim < len(core):
                 raise ValueError(f"input with shape {x.shape} does not have enough dimensions for "
                                  f"all core dimensions {core}")

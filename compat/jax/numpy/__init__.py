@@ -42,11 +42,11 @@ ComplexWarning = np.exceptions.ComplexWarning
 csingle, cdouble = complex64, complex128
 
 # Functions of lists, of shapes, or of numbers that must be known: no table look-up.
-BOXED = set(
+BOXED = set((
     "concatenate concat stack hstack vstack dstack column_stack split array_split hsplit vsplit "
-    "zeros ones empty full arange linspace logspace geomspace eye identity tri meshgrid einsum "
-    "broadcast_arrays nonzero flatnonzero argwhere unique unstack repeat lexsort "
-    "getitem roll select bincount isin".split())
+    "zeros ones empty full zeros_like ones_like empty_like full_like arange linspace logspace "
+    "geomspace eye identity tri meshgrid einsum broadcast_arrays nonzero flatnonzero argwhere "
+    "unique unstack repeat lexsort roll select bincount isin pad ").split())
 # Functions of dtypes and shapes that give no array.
 PLAIN = set("result_type promote_types broadcast_shapes iscomplexobj isrealobj".split())
 
@@ -93,6 +93,7 @@ WRITTEN = {name: module for module, names in {
                "nanpercentile nanquantile nanstd nanvar partition sort_complex spacing unwrap "
                "vecmat",
     "vectorizing": "frompyfunc ufunc vectorize",
+    "joining": "atleast_1d atleast_2d atleast_3d",
     "files": "array_repr array_str can_cast einsum_path frombuffer fromfile fromiter fromstring "
              "isdtype load",
 }.items() for name in names.split()}
@@ -107,7 +108,7 @@ UFUNCS = dict.fromkeys(
 
 def __getattr__(name: str):
     """Wrap a function of minigrad.numpy at its first use, and keep it."""
-    if name in ("fft", "linalg"):
+    if name == "linalg":
         return importlib.import_module(f"compat.jax.numpy.{name}")
     if name in WRITTEN:
         module = importlib.import_module(f"compat.jax.functions.{WRITTEN[name]}")
@@ -129,12 +130,12 @@ def with_ufunc_methods(name: str, function):
 
 
 OWN = (
-    "ComplexWarning array asarray astype bfloat16 bool bool_ cdouble character complex128 complex64 "
-    "complex_ complexfloating copy csingle double dtype e euler_gamma fft finfo flexible float16 "
-    "float32 float64 float_ floating from_dlpack generic get_printoptions iinfo inexact inf int16 "
-    "int32 int64 int8 int_ integer isscalar issubdtype iterable linalg nan ndarray ndim newaxis "
-    "number object_ pi pow power printoptions save savez set_printoptions shape signedinteger single "
-    "size uint uint16 uint32 uint64 uint8 unsignedinteger where").split()
+    "ComplexWarning array asarray astype bfloat16 bool bool_ cdouble character complex128 "
+    "complex64 complex_ complexfloating copy csingle double dtype e euler_gamma finfo flexible "
+    "float16 float32 float64 float_ floating from_dlpack generic get_printoptions iinfo inexact "
+    "inf int16 int32 int64 int8 int_ integer isscalar issubdtype iterable linalg nan ndarray "
+    "ndim newaxis number object_ pi pow power printoptions save savez set_printoptions shape "
+    "signedinteger single size uint uint16 uint32 uint64 uint8 unsignedinteger where ").split()
 __all__ = sorted({*NAMES, *WRITTEN, *OWN, *dtypes.SMALL})
 
 
@@ -244,7 +245,8 @@ def attach_methods() -> None:
     Array.reshape = lambda self, *shape, order="C": jnp.reshape(
         self, shape[0] if len(shape) == 1 else shape, order)
     Array.transpose = lambda self, *axes: jnp.transpose(
-        self, None if not axes or axes == (None,) else axes[0] if len(axes) == 1 else axes)
+        self, None if not axes or axes == (None,) else
+        axes[0] if len(axes) == 1 and isinstance(axes[0], (tuple, list)) else axes)
     Array.astype = lambda self, dtype, copy=False, device=None: astype(self, dtype)
     Array.copy = lambda self: copy(self)
     Array.view = lambda self, dtype=None, type=None: view(self, dtype)
