@@ -4,7 +4,7 @@
 ;    16 done: chunks of this job that are finished
 ;    32 sleepers     48 busy: a job is running
 ;    64 kernel  65 table  66 extent  67 grain     the job
-;    68 threads  69 how often a worker looks before it sleeps  70 chunks done while workers slept
+;    68 threads  69 how often a worker looks before it sleeps
 ;    71 mutex_init  72 cond_init  73 lock  74 unlock  75 wait  76 broadcast  77 yield
 ;    78 get, 79 set OpenBLAS's threads  80 how many it had before this job, or 0
 ;    96 mutex  112 condition
@@ -268,15 +268,7 @@ announce:
   %sleepers.at = getelementptr i64, ptr %state, i64 32
   %sleepers = load atomic i64, ptr %sleepers.at seq_cst, align 8
   %asleep = icmp sgt i64 %sleepers, 0
-  br i1 %asleep, label %worth, label %help
-worth:                                            ; waking costs more than a few chunks
-  %debt.at = getelementptr i64, ptr %state, i64 70
-  %debt.old = load i64, ptr %debt.at
-  %debt = add i64 %debt.old, %chunks
-  %worthwhile = icmp sgt i64 %debt, 8
-  %debt.new = select i1 %worthwhile, i64 0, i64 %debt
-  store i64 %debt.new, ptr %debt.at
-  br i1 %worthwhile, label %rouse, label %help
+  br i1 %asleep, label %rouse, label %help
 rouse:
   call void @wake(ptr %state)
   br label %help

@@ -152,14 +152,16 @@ class PythonPool:
         self.threads = threads
         self.executor = ThreadPoolExecutor(threads - 1, "minigrad") if threads > 1 else None
 
-    def run(self, address: int, table: int, extent: int, grain: int) -> None:
-        kernel, chunks = kernel_at(address), itertools.count()
+    def run(self, address: int, table: int | bytes, extent: int, grain: int) -> None:
+        self.each(partial(kernel_at(address), table), extent, grain)
+
+    def each(self, function: Callable[[int, int], object], extent: int, grain: int) -> None:
+        """Do `function(start, stop)` over [0, extent) in chunks of `grain`."""
+        chunks = itertools.count()
 
         def work() -> None:
-            for chunk in iter(lambda: next(chunks) * grain, None):
-                if chunk >= extent:
-                    return
-                kernel(table, chunk, min(chunk + grain, extent))
+            while (start := next(chunks) * grain) < extent:
+                function(start, min(start + grain, extent))
 
         others = []
         if self.executor is not None and extent > grain:
@@ -185,6 +187,7 @@ def kernel_at(address: int) -> Callable:
 
 blas_threads = [0, 0]  # C functions that get and set OpenBLAS's threads: 1 while a job runs
 _pool: NativePool | PythonPool | None = None
+_python_pool: PythonPool | None = None
 _starting = threading.Lock()
 
 
@@ -207,18 +210,30 @@ def native(threads: int) -> NativePool | PythonPool:
         return PythonPool(threads)
 
 
-def first_run(address: int, table: int, extent: int, grain: int) -> None:
+def first_run(address: int, table: int | bytes, extent: int, grain: int) -> None:
     """Do `kernel(table, start, stop)` over [0, extent) in chunks of `grain` on all threads.
 
-    `address`: of the kernel; `table`: of its table. Returns when all chunks are done. A chunk
-    should take some microseconds at least; with `grain >= extent` the kernel is simply called.
+    `address`: of the kernel; `table`: its table, or the address of it. Returns when all chunks
+    are done. A chunk should take some microseconds at least; with `grain >= extent` the kernel is
+    simply called.
     """
     if _pool is None:
         start()
     run(address, table, extent, grain)
 
 
-run: Callable[[int, int, int, int], None] = first_run  # the pool's own once it has started
+run: Callable[[int, int | bytes, int, int], None] = first_run  # the pool's own once it has started
+
+
+def each(function: Callable[[int, int], object], extent: int, grain: int) -> None:
+    """Do `function(start, stop)`, in Python, over [0, extent) in chunks of `grain` on all threads.
+
+    For functions that spend their time outside Python's lock, on chunks of a millisecond or so.
+    """
+    global _python_pool
+    if _python_pool is None or _python_pool.threads != threads():
+        _python_pool = PythonPool(threads())
+    _python_pool.each(function, extent, grain)
 
 
 def threads() -> int:
@@ -227,10 +242,10 @@ def threads() -> int:
 
 
 def _forget() -> None:
-    global _pool, run, _starting
+    global _pool, _python_pool, run, _starting
     if _pool is not None:
         _pool.after_fork()
-    _pool, run, _starting = None, first_run, threading.Lock()
+    _pool, _python_pool, run, _starting = None, None, first_run, threading.Lock()
 
 
 def _close() -> None:

@@ -13,6 +13,7 @@ from typing import NamedTuple
 import ml_dtypes
 import numpy as np
 
+from kernels import blas
 from kernels.reference import highest, is_half, lowest, pad, quiet, rounded
 
 CHUNK_BYTES = 2 << 20  # of unfolded patches that a convolution holds at a time: fits the cache
@@ -63,7 +64,7 @@ def product_dtype(x, y):
 def matmul(x, y, dtype):
     """`x @ y` in `dtype`, accumulated as `accumulator` says."""
     work = accumulator(x, y, x.shape[-1], dtype)
-    return finish(np.matmul(x.astype(work, copy=False), y.astype(work, copy=False)), dtype)
+    return finish(blas.matmul(x.astype(work, copy=False), y.astype(work, copy=False)), dtype)
 
 
 def accumulator(x, y, terms, dtype):
@@ -176,7 +177,7 @@ def _correlate(windows, weights, groups):
             patches = grouped.transpose(order).reshape(groups, *columns, terms).swapaxes(1, 2)
         else:
             patches = block.transpose(1, *taps, 0, *space).reshape(groups, terms, *columns)
-        product = kernels @ patches  # (groups, out/groups, images * places)
+        product = blas.matmul(kernels, patches)  # (groups, out/groups, images * places)
         images = product.reshape(out_features, len(block), *positions)
         out[start : start + chunk] = images.swapaxes(0, 1)
     return out
