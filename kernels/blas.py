@@ -148,7 +148,10 @@ one_thread = OneThread()
 class Product(NamedTuple):
     """How to compute one product: what every product of these shapes and strides has in common.
 
-    A table is the addresses of x, y and the result, then `tail`; `gemm` does [0, extent) of it.
+    A table is the addresses of x, y and the result, then `tail`; in a compiled program:
+
+        pool.run(native_gemm(product.dtype).address, product.table(x, y, out),
+                 product.extent, product.grain)
     """
 
     shape: tuple[int, ...]  # of the result: batch, free axes of x, free axes of y
@@ -198,8 +201,8 @@ def plan_product(x_shape, x_strides, y_shape, y_strides, dtype, dimension_number
     down, across = -(-rows // tile_rows), -(-columns // tile_columns)
     matrix = rows * columns * size
     words = (function_address(library().gemm[dtype]), x_flag, y_flag, rows, columns, terms,
-             x_lead, y_lead, columns, tile_rows, tile_columns, across, down * across, inner, x_outer, x_inner, y_outer, y_inner,
-             inner * matrix, matrix, tile_rows * x_row, tile_columns * y_column,
+             x_lead, y_lead, columns, tile_rows, tile_columns, across, down * across, inner,
+             x_outer, x_inner, y_outer, y_inner, inner * matrix, matrix, tile_rows * x_row, tile_columns * y_column,
              tile_rows * columns * size, tile_columns * size)
     work = min(tile_rows, rows) * min(tile_columns, columns) * terms
     shape = (*(x_shape[i] for i in x_batch), *(x_shape[i] for i in x_free),
@@ -299,9 +302,9 @@ done_cold = 0  # multiplications done through ctypes
 def run_tiles(product: Product, table: bytes) -> None:
     global done_cold
     if done_cold > WARM_UP:
-        address = native_gemm(product.dtype)
-        if address:
-            pool.run(address, table, product.extent, product.grain)
+        kernel = native_gemm(product.dtype)
+        if kernel is not None:
+            pool.run(kernel.address, table, product.extent, product.grain)
             return
     done_cold += product.multiplications
     words = struct.unpack(f"{len(table) // 8}q", table)
@@ -377,14 +380,14 @@ done:
 
 
 @lru_cache
-def native_gemm(dtype: np.dtype) -> int:
-    """The address of `gemm_tiles` in machine code, for the pool; 0 where there is no LLVM."""
+def native_gemm(dtype: np.dtype):
+    """`gemm_tiles` in machine code, a kernel for the pool; None where there is no LLVM."""
     try:
-        from kernels.assemble import compile_ir
+        from kernels.native import compile_ir
     except ImportError:
-        return 0
-    letter = LETTERS[dtype]
-    return compile_ir(gemm_ir(letter), [f"{letter}gemm_tiles"])[0]
+        return None
+    name = f"{LETTERS[dtype]}gemm_tiles"
+    return compile_ir(gemm_ir(LETTERS[dtype]), name)[name]
 
 
 def gemm_ir(letter: str) -> str:

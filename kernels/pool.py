@@ -62,22 +62,24 @@ def available_threads() -> int:
 
 
 @lru_cache(1)
-def machine_code() -> tuple[Callable, Callable, Callable, Callable]:
+def machine_code() -> dict[str, Callable]:
     """The functions of pool.ll: init(state), launch(state, kernel, table, extent, grain),
     worker(state, me), finish(state). OSError without POSIX threads, ImportError without LLVM."""
-    from kernels.assemble import compile_ir
+    from kernels.native import compile_ir
 
     posix()
     text = Path(__file__).with_name("pool.ll").read_text(encoding="utf-8")
     declared, called = pause()
     text = text.replace("declare void PAUSE", f"declare void {declared}").replace("PAUSE", called)
-    names = ("pool_init", "pool_launch", "pool_worker", "pool_finish")
-    init, launch, worker, finish = compile_ir(text, names)
     pointer, integer = ctypes.c_void_p, ctypes.c_int64
-    return (ctypes.CFUNCTYPE(None, pointer)(init),
-            ctypes.CFUNCTYPE(None, pointer, pointer, pointer, integer, integer)(launch),
-            ctypes.CFUNCTYPE(None, pointer, integer)(worker),
-            ctypes.CFUNCTYPE(None, pointer)(finish))
+    types = {"pool_init": (pointer,), "pool_worker": (pointer, integer), "pool_finish": (pointer,),
+             "pool_launch": (pointer, pointer, pointer, integer, integer)}
+    code.update(compile_ir(text, *types))
+    return {name.removeprefix("pool_"): ctypes.CFUNCTYPE(None, *types[name])(kernel.address)
+            for name, kernel in code.items()}
+
+
+code: dict = {}  # kept: the workers run in it
 
 
 def posix() -> list[int]:
@@ -102,7 +104,8 @@ class NativePool:
     """`threads - 1` workers in machine code; the caller of `run` is one more."""
 
     def __init__(self, threads: int):
-        init, self.launch, self.work, self.finish = machine_code()
+        functions = machine_code()
+        self.work, self.finish = functions["worker"], functions["finish"]
         self.words = np.zeros(SHARES + 16 * threads + 16, np.int64)
         self.state = -(-self.words.ctypes.data // 128) * 128  # on a cache line
         offset = (self.state - self.words.ctypes.data) // 8
@@ -111,14 +114,14 @@ class NativePool:
         addresses = posix()
         self.words[FUNCTIONS:FUNCTIONS + len(addresses)] = addresses
         self.words[HOST_BLAS:HOST_BLAS + 2] = blas_threads
-        init(self.state)
+        functions["init"](self.state)
         self.workers = [
             threading.Thread(target=self.work, args=(self.state, me), daemon=True,
                              name=f"minigrad-{me}")
             for me in range(1, threads)]
         self.words[SPINS] = self.watching()
         self.threads = threads
-        self.run = partial(self.launch, self.state)
+        self.run = partial(functions["launch"], self.state)
         for worker in self.workers:
             worker.start()
 
