@@ -202,8 +202,8 @@ def plan_product(x_shape, x_strides, y_shape, y_strides, dtype, dimension_number
     matrix = rows * columns * size
     words = (function_address(library().gemm[dtype]), x_flag, y_flag, rows, columns, terms,
              x_lead, y_lead, columns, tile_rows, tile_columns, across, down * across, inner,
-             x_outer, x_inner, y_outer, y_inner, inner * matrix, matrix, tile_rows * x_row, tile_columns * y_column,
-             tile_rows * columns * size, tile_columns * size)
+             x_outer, x_inner, y_outer, y_inner, inner * matrix, matrix, tile_rows * x_row,
+             tile_columns * y_column, tile_rows * columns * size, tile_columns * size)
     work = min(tile_rows, rows) * min(tile_columns, columns) * terms
     shape = (*(x_shape[i] for i in x_batch), *(x_shape[i] for i in x_free),
              *(y_shape[i] for i in y_free))
