@@ -26,11 +26,14 @@ from minigrad import errors
 
 # ------------------------------------------------------------------ what is known about a value
 
+SHORT_NAMES = {"bool": "bool", "bfloat16": "bf16"}  # where kind and bits do not say it
+
+
 def short_dtype(dtype) -> str:
     """`f32` for float32: the spelling of programs and debug output."""
     if getattr(dtype, "kind", "?") in "fiuc":
         return f"{dtype.kind}{dtype.itemsize * 8}"
-    return "bf16" if dtype.name == "bfloat16" else dtype.name
+    return SHORT_NAMES.get(dtype.name, dtype.name)
 
 
 class Aval:
@@ -259,6 +262,7 @@ EVAL = Eval()
 EAGER = Mode(EVAL)
 NO_GRAD = Mode(EVAL, grad=False)
 INFERENCE = Mode(EVAL, grad=False, inference=True)
+ONCE = Mode(EVAL, grad=False)  # primitives run at once, without a look for what was derived
 _mode: ContextVar[Mode] = ContextVar("minigrad_mode", default=EAGER)
 get_mode, set_mode, reset_mode = _mode.get, _mode.set, _mode.reset
 # True while a composite function is derived as one operation: calls inside it are written out.

@@ -18,14 +18,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-
 from minigrad import debug
 from minigrad.core import (
-    NO_GRAD, Aval, Spec, make_spec, python_spec, using,
+    NO_GRAD, Spec, aval_of, box, level, make_box, make_spec, python_spec, using,
 )
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
-from minigrad.program import Eqn, Jaxpr, Var, stage
+from minigrad.program import Eqn, Jaxpr, StageTrace, Var
 from minigrad.reverse import vjp_flat
 from minigrad.simplify import dead_code, simplify
 from minigrad.source import (
@@ -52,6 +51,7 @@ class Entry:
     wanted: tuple[int, ...]  # positions of the inputs that get a gradient
     source: str  # the backward, as text
     backward: Callable | None  # ... over bare arrays
+    write_strict: Callable  # () -> the source over Tensors, and its constants
 
     def __init__(self, name, in_specs, cls):
         self.name, self.in_specs, self.cls = name, in_specs, cls
@@ -69,7 +69,7 @@ class Entry:
     def lifted(self) -> Callable:
         """The backward over Tensors, so that it can itself be recorded or staged."""
         if self._lifted is None:
-            self._lifted = instantiate_source(self.strict_source, self.strict_constants, TENSORS)
+            self._lifted = instantiate_source(*self.write_strict(), TENSORS)
         return self._lifted
 
 
@@ -90,26 +90,41 @@ def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bo
     """Stage `fn` on `specs`, with its vjp if `record`, and write the source of both halves."""
     entry = Entry(name, tuple(specs), cls)
     flat, trees = flat_function(fn)
-    avals = [s.aval for s in specs]
-    with using(NO_GRAD):
-        entry.forward = simplify(stage(flat, avals, cls, name))
-        if settled := settled_scalars(entry.forward, specs):
-            forward = simplify(stage(flat, [s.aval for s in settled], cls, name))
-            if forward.out_avals == entry.forward.out_avals:  # int32 / 2 is no weak float32
-                entry.forward, entry.in_specs, specs = forward, settled, settled
-                avals = [s.aval for s in specs]
-        entry.out_tree = trees[0]
-        entry.out_avals = entry.forward.out_avals
-        entry.wanted = tuple(i for i, s in enumerate(specs)
-                             if s.requires_grad and is_differentiable(s.aval))
-        differentiable = [is_differentiable(a) for a in entry.out_avals]
-        if record and entry.wanted and any(differentiable):
-            both = stage_both(flat, avals, entry, cls)
-            split_entry(entry, both, len(avals), len(entry.out_avals))
-    entry.out_specs = [make_spec(a, d and entry.backward is not None)
-                       for a, d in zip(entry.out_avals, differentiable)]
+    wanted = tuple(i for i, s in enumerate(specs) if s.requires_grad and is_differentiable(s.aval))
+    entry.wanted = wanted
+    program, n_out = stage_both(flat, specs, entry, record)
+    if settled := settled_scalars(program, specs):
+        again, _ = stage_both(flat, settled, entry, record)
+        if again.out_avals == program.out_avals:  # int32 / 2 is no weak float32
+            program, entry.in_specs = again, settled
+    entry.out_tree, entry.out_avals = trees[0], program.out_avals[:n_out]
+    if n_out < len(program.outvars):
+        split_entry(entry, program, len(specs), n_out)
+    else:
+        entry.forward = program
+    recorded = entry.backward is not None
+    entry.out_specs = [make_spec(a, recorded and is_differentiable(a)) for a in entry.out_avals]
     debug.show(2, name, entry.forward)
     return entry
+
+
+def stage_both(flat: Callable, specs: Sequence[Spec], entry: Entry,
+               record: bool) -> tuple[Jaxpr, int]:
+    """One program, inputs -> outputs, and how many these are. Where a gradient is to be recorded
+    it goes on: the cotangents of the outputs are inputs too, those of the wanted inputs outputs."""
+    trace, count = StageTrace(entry.name), len(specs)
+    with using(NO_GRAD), level(trace, grad=False):
+        args = [make_box(entry.cls, trace.new_input(s.aval), make_spec(s.aval, False, False))
+                for s in specs]
+        if not (record and entry.wanted):
+            outs = flat(*args)
+            return simplify(trace.program(outs)), len(outs)
+        outs, pull = vjp_flat(flat, args, [i in entry.wanted for i in range(count)])
+        cts = [box(trace.new_input(aval_of(o).strong), entry.cls)
+               if is_differentiable(aval_of(o)) else None for o in outs]
+        grads = [] if all(ct is None for ct in cts) else pull(cts)
+        grads = [instantiate(g, args[i]) for g, i in zip(grads, entry.wanted)]
+        return simplify(trace.program(outs + grads)), len(outs)
 
 
 def settled_scalars(program: Jaxpr, specs: Sequence[Spec]) -> tuple[Spec, ...] | None:
@@ -123,22 +138,6 @@ def settled_scalars(program: Jaxpr, specs: Sequence[Spec]) -> tuple[Spec, ...] |
                 and all(e.primitive.name == "convert_element_type" for e in uses):
             targets[i] = python_spec(dtypes.pop())
     return tuple(targets.get(i, s) for i, s in enumerate(specs)) if targets else None
-
-
-def stage_both(flat: Callable, avals: Sequence[Aval], entry: Entry, cls: type) -> Jaxpr:
-    """One program: (inputs, cotangents) -> (outputs, cotangents of the wanted inputs)."""
-    wanted = [i in entry.wanted for i in range(len(avals))]
-    count = len(avals)
-    outs_wanted = [a for a in entry.out_avals if is_differentiable(a)]
-
-    def both(*values):
-        args, given = values[:count], iter(values[count:])
-        outs, pull = vjp_flat(flat, args, wanted)
-        cts = [next(given) if is_differentiable(a) else None for a in entry.out_avals]
-        grads = pull(cts)
-        return outs + [instantiate(g, args[i]) for g, i in zip(grads, entry.wanted)]
-
-    return simplify(stage(both, [*avals, *(a.strong for a in outs_wanted)], cls, entry.name))
 
 
 def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
@@ -181,17 +180,13 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
                                             g_names, n_out, consts, strict=False)
     entry.source = display(text).rstrip()
     entry.backward = instantiate_source(text, constants, ARRAYS)
-    if not mids:
-        entry.recompute = False
-        entry.strict_source, entry.strict_constants = backward_text(
-            entry.name, backward, grads, names, saved_names, g_names, n_out, consts, strict=True)
-    else:  # differentiating again must see how the intermediates came about: from the inputs
-        entry.recompute = True
-        whole = dead_code(both.replace(outvars=grads)).eqns
+    entry.recompute = bool(mids)
+    if mids:  # differentiating again must see how the intermediates came about: from the inputs
+        backward = dead_code(both.replace(outvars=grads)).eqns
         names = {v: n for v, n in names.items() if v in inputs or v in cotangents}
-        entry.strict_source, entry.strict_constants = backward_text(
-            entry.name, whole, grads, names, [names[v] for v in inputs], g_names, n_out, consts,
-            strict=True)
+        saved_names = [names[v] for v in inputs]
+    entry.write_strict = lambda: backward_text(entry.name, backward, grads, names, saved_names,
+                                               g_names, n_out, consts, strict=True)
 
 
 def recompute_cheap(backward: list[Eqn], made: dict[Var, Eqn], outs: set) -> list[Eqn]:

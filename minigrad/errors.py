@@ -5,28 +5,31 @@ from __future__ import annotations
 import importlib.util
 import os
 import sys
+from functools import lru_cache
+from typing import Any
 
 OWN_PACKAGES = tuple(
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) + os.sep
     for name in ("minigrad", "compat", "kernels"))
 
 
-def user_frame():
-    """The innermost frame outside this project: the line the user wrote."""
-    frame = sys._getframe(1)
+@lru_cache(4096)
+def is_own(filename: str) -> bool:
+    return filename.startswith((*OWN_PACKAGES, "<minigrad"))
+
+
+def user_place() -> tuple[str, int, str]:
+    """(file, line, function) of the innermost frame outside this project: what the user wrote."""
+    frame: Any = sys._getframe(1)
     while frame is not None:
-        name = frame.f_code.co_filename
-        if not name.startswith(OWN_PACKAGES) and not name.startswith("<minigrad"):
-            return frame
+        if not is_own(frame.f_code.co_filename):
+            return frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name
         frame = frame.f_back
-    return None
+    return "<unknown>", 0, "<unknown>"
 
 
 def user_line() -> str:
-    frame = user_frame()
-    if frame is None:
-        return "<unknown>"
-    return f"{frame.f_code.co_filename}:{frame.f_lineno} ({frame.f_code.co_name})"
+    return "{}:{} ({})".format(*user_place())
 
 
 def at_user_line(error: Exception) -> Exception:

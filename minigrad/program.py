@@ -36,7 +36,7 @@ class Eqn:
     __slots__ = ("primitive", "invars", "outvars", "params", "source")
 
     def __init__(self, primitive: Primitive, invars: Sequence[Atom], outvars: Sequence[Var],
-                 params: dict, source: str | None = None):
+                 params: dict, source: tuple | None = None):
         self.primitive, self.invars, self.outvars = primitive, list(invars), list(outvars)
         self.params, self.source = params, source
 
@@ -113,7 +113,7 @@ class StageTrace(Trace):
                 and args[0].trace is self and avals is args[0].aval:
             return args[0]
         outvars = [Var(a) for a in (avals if primitive.multiple_results else [avals])]
-        self.eqns.append(Eqn(primitive, invars, outvars, params, errors.user_line()))
+        self.eqns.append(Eqn(primitive, invars, outvars, params, errors.user_place()))
         outs = [StageTracer(self, v) for v in outvars]
         return outs if primitive.multiple_results else outs[0]
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import debug
-from minigrad.core import Tensor, make_box, make_spec, table
+from minigrad.core import Primitive, Tensor, make_box, make_spec, table
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 from minigrad.simplify import inline_calls, simplify
@@ -32,6 +32,12 @@ def identifier(primitive_name: str) -> str:
 
 
 LEFT_OUT = {"update_jaxpr", "update_consts"}  # scatters are named after what they do
+
+
+def kernel_params(primitive: Primitive, params: dict) -> dict:
+    """The parameters that a kernel is called with: not those that only XLA would read."""
+    return {key: value for key, value in params.items()
+            if key not in LEFT_OUT and value is not primitive.defaults.get(key, ...)}
 
 
 class Number(Literal):
@@ -94,9 +100,7 @@ class Writer:
 
     def params(self, eqn: Eqn) -> list[str]:
         shown = []
-        for key, value in eqn.params.items():
-            if key in LEFT_OUT or value is eqn.primitive.defaults.get(key, ...):
-                continue
+        for key, value in kernel_params(eqn.primitive, eqn.params).items():
             if reduces_all(eqn) and key == "axes":
                 continue
             shown.append(f"{key}={self.param(value)}")

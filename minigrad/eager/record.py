@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 from collections.abc import Callable, Sequence
 
@@ -10,12 +11,13 @@ import numpy as np
 from minigrad import core, debug, errors
 from minigrad.imperative import methods, views
 from minigrad.core import (
-    Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
+    ONCE, Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
 )
 from minigrad.derive import derive
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
-from minigrad.eager.runner import register_runtime, runner
+from minigrad.source import kernel_params, own
+from minigrad.eager.runner import IGNORE, LOUD, QUIET, register_runtime, runner
 from minigrad.imperative.stamps import next_seq
 
 CACHE_LIMIT = 8192
@@ -58,6 +60,8 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
     """A primitive at level zero: run what was derived for these specs."""
     boxes = [a if isinstance(a, Tensor) else as_box(a) for a in operands]
     cls = class_of(operands)
+    if mode is ONCE:
+        return run_once(mode, primitive, boxes, params, cls)
     runs = runs_of(primitive, params)
     try:
         key = primitive, mode, cls, *[b.spec for b in boxes], *params.items()
@@ -65,11 +69,66 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
     except TypeError:  # a parameter that cannot be hashed
         key = run = None
     if run is None:
+        if key is not None and runs is primitive.runs and is_first(key, mode, boxes):
+            return run_once(mode, primitive, boxes, params, cls)
         run = make_run(mode, primitive_function(primitive, params), primitive.name,
                        [b.spec for b in boxes], cls, boxes)
         if key is not None:
             remember(runs, key, run)
     return run(*boxes)
+
+
+# ------------------------------------------------------------------ specs met for the first time
+
+met: dict = {}  # keys of what ran once, without anything derived
+
+
+@core.caches_to_clear.append
+def forget_met() -> None:
+    met.clear()
+
+
+def check_concrete(boxes: Sequence[Tensor]) -> None:
+    for b in boxes:
+        if not b.spec.concrete:
+            raise errors.leaked_tracer_error(b.value)
+
+
+def is_first(key, mode: Mode, boxes: Sequence[Tensor]) -> bool:
+    """Is this the first call on these specs, and none that records? Deriving pays from the second
+    on: a text that grows by a token meets every spec once."""
+    if mode is not ONCE and (mode.grad and any(b.spec.requires_grad for b in boxes) or key in met):
+        return False
+    check_concrete(boxes)
+    remember(met, key, True)
+    return True
+
+
+def run_once(mode: Mode, primitive: Primitive, boxes: Sequence[Tensor], params: dict, cls: type):
+    """The primitive's own rules, by hand: what a derived function does, at more cost a call."""
+    values = [core.to_array(b) for b in boxes]
+    try:
+        avals = primitive.abstract(*[b.spec.aval for b in boxes], **params)
+    except (TypeError, ValueError) as error:
+        raise errors.at_user_line(error) from None
+    token = QUIET(IGNORE)
+    try:
+        outs = primitive.impl(*values, **kernel_params(primitive, params))
+    finally:
+        LOUD(token)
+    concrete = "inference" if mode.inference else True
+    if not primitive.multiple_results:
+        return make_box(cls, owned(outs, values, cls), make_spec(avals, False, concrete))
+    return [make_box(cls, owned(o, values, cls), make_spec(a, False, concrete))
+            for o, a in zip(outs, avals)]
+
+
+def owned(out, values: Sequence, cls: type):
+    """A result that the user may write shares no memory with operands."""
+    return functools.reduce(own, values, out) if cls.mutable else out
+
+
+# ------------------------------------------------------------------ specs met again
 
 
 def primitive_function(primitive: Primitive, params: dict) -> Callable:
@@ -83,9 +142,7 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
              cls: type, boxes=(),
              view: Callable | None = None) -> Callable:
     """The function to run at level zero for these specs: forward, boxes, and the node."""
-    for b in boxes:
-        if not b.spec.concrete:
-            raise errors.leaked_tracer_error(b.value)
+    check_concrete(boxes)
     entry = derive(fn, name, specs, cls, record=mode.grad)
     entry.view = view
     check_inference(mode, entry)
