@@ -145,10 +145,48 @@ def while_step(lib, x, y):
                           x)
 
 
+def fori_step(lib, x, y, *, count: int):
+    """A loop of known length: a scan inside, so that it has a gradient."""
+    def body(i, carry):
+        pushed = lib.apply("mul", [lib.apply("sin", [carry], {}), y], {})
+        return lib.apply("add", [pushed, x], {})
+
+    return lib.fori_loop(0, count, body, x)
+
+
+def switch_step(lib, x, y, *, index: int):
+    """Three branches; the index is computed, so that nothing can choose at once."""
+    axes = tuple(range(len(x.shape)))
+    total = lib.apply("reduce_sum", [x], {"axes": axes}) if axes else x
+    above = lib.apply("gt", [total, 0.0457], {})
+    chosen = lib.apply("select_n", [above, np.int32(index), np.int32(2 - index)], {})
+    return lib.switch(chosen, [
+        lambda x, y: lib.apply("mul", [x, y], {}),
+        lambda x, y: lib.apply("sin", [lib.apply("add", [x, y], {})], {}),
+        lambda x, y: lib.apply("sub", [lib.apply("tanh", [y], {}), x], {})], x, y)
+
+
 CONTROL: dict[str, Callable] = {
     "scan": scan_step, "cond": cond_step, "jit": jit_step, "checkpoint": checkpoint_step,
-    "custom_jvp": custom_jvp_step,
+    "custom_jvp": custom_jvp_step, "fori": fori_step, "switch": switch_step,
+    "while": while_step, "custom_vjp": custom_vjp_step,
 }
+REVERSE, FORWARD = ("vjp", "grad", "tape"), ("jvp", "linearize")
+
+
+def allowed(transforms: Sequence[Transform]) -> list[str]:
+    """The kinds of control flow that JAX differentiates so: `while` forwards only, `custom_vjp`
+    backwards only, but what its rules consist of in any way. Under a second derivative the tape
+    asks for the rule again, as PyTorch's double backward does, where JAX's vjp of vjp
+    differentiates the user's forward: with a rule that is wrong on purpose, they differ."""
+    kinds = [t.kind for t in transforms]
+    derivatives = [kind for kind in kinds if kind in REVERSE + FORWARD]
+    refused = set()
+    if any(kind in (*REVERSE, "linearize") for kind in kinds):
+        refused.add("while")
+    if derivatives and derivatives[0] in FORWARD or "tape" in derivatives[:-1]:
+        refused.add("custom_vjp")
+    return [name for name in CONTROL if name not in refused]
 
 # ------------------------------------------------------------------ the two libraries
 
@@ -186,6 +224,7 @@ def engine() -> SimpleNamespace:
         jvp=minigrad.jvp, vjp=minigrad.vjp, grad=minigrad.grad, linearize=minigrad.linearize,
         tape=lambda f, *xs: on_tape(f, xs), vmap=minigrad.vmap, jit=minigrad.jit,
         scan=minigrad.scan, cond=minigrad.cond, while_loop=minigrad.while_loop,
+        fori_loop=minigrad.fori_loop, switch=minigrad.switch,
         checkpoint=minigrad.checkpoint, custom_jvp=minigrad.custom_jvp,
         custom_vjp=minigrad.custom_vjp)
 
@@ -195,7 +234,8 @@ def real_jax() -> SimpleNamespace:
         apply=lambda name, args, params: jax_function(name, params)(*args),
         jvp=jax.jvp, vjp=jax.vjp, grad=jax.grad, linearize=jax.linearize, tape=jax.vjp,
         vmap=jax.vmap, jit=jax.jit, scan=jax.lax.scan, cond=jax.lax.cond,
-        while_loop=jax.lax.while_loop, checkpoint=jax.checkpoint, custom_jvp=jax.custom_jvp,
+        while_loop=jax.lax.while_loop, fori_loop=jax.lax.fori_loop, switch=jax.lax.switch,
+        checkpoint=jax.checkpoint, custom_jvp=jax.custom_jvp,
         custom_vjp=jax.custom_vjp)
 
 

@@ -221,8 +221,12 @@ class Draft:
             v = self.values[i]
             j = self.value(lambda w: w.shape == v.shape)
             bound = max(v.bound + 1, self.values[j].bound)
-            self.add(kind, [i, j], v.shape, bound,
-                     params={"threshold": 0.0321} if kind == "cond" else {})
+            params = {"cond": {"threshold": 0.0321}, "fori": {"count": self.choose([0, 1, 3])},
+                      "switch": {"index": self.choose([0, 1, 2])}}
+            bound = {"fori": v.bound + self.values[j].bound,
+                     "switch": max(v.bound * self.values[j].bound, v.bound + 1),
+                     "while": LARGEST if self.values[j].bound <= 1 else math.inf}.get(kind, bound)
+            self.add(kind, [i, j], v.shape, bound, params=params.get(kind))
 
 
 MOVES = (Draft.unary, Draft.binary, Draft.unary, Draft.binary, Draft.dot, Draft.divide, Draft.root,
@@ -231,10 +235,14 @@ MOVES = (Draft.unary, Draft.binary, Draft.unary, Draft.binary, Draft.dot, Draft.
 SHAPES = ((), (3,), (2,), (2, 3), (3, 2), (3, 3))
 
 
-def random_program(random: Random, shapes: Sequence[tuple] | None = None,
+def random_shapes(random: Random) -> list[tuple]:
+    """The shapes of up to three inputs."""
+    return random.choices(SHAPES, k=random.randint(1, 3))
+
+
+def random_program(random: Random, shapes: Sequence[tuple],
                    control: Sequence[str] = tuple(CONTROL)) -> Program:
-    """A program of up to three inputs and some two to a dozen steps."""
-    shapes = shapes or random.choices(SHAPES, k=random.randint(1, 3))
+    """A program of some two to a dozen steps."""
     draft = Draft(random, shapes, control)
     for _ in range(random.randint(2, 8)):
         random.choice(MOVES)(draft)

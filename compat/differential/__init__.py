@@ -79,13 +79,14 @@ class Report:
 
 
 def check(fn: Callable, jax_fn: Callable, *args, checks: Sequence[str] = tuple(CHECKS),
-          order: int = 2, examples: Sequence[Sequence] | None = None, name: str = "") -> Report:
+          order: int = 2, examples: Sequence[Sequence] | None = None, name: str = "",
+          weak: bool = True) -> Report:
     """Compare `fn` over the engine's Tensors with `jax_fn` over JAX's arrays at `args`.
 
     args: NumPy arrays or scalars. checks: names of CHECKS. order: 0 compares values only, 1 first
     derivatives too, 2 second ones. examples: further arguments of the same shapes, the batch of
-    vmap; without them `args` is shrunk step by step. Where JAX raises, the engine must raise the
-    same class.
+    vmap; without them `args` is shrunk step by step. weak: try weakly typed operands too. Where
+    JAX raises, the engine must raise the same class.
     """
     arrays = [np.asarray(a) for a in args]
     batch = [[np.asarray(a) for a in example] for example in examples or []]
@@ -96,7 +97,7 @@ def check(fn: Callable, jax_fn: Callable, *args, checks: Sequence[str] = tuple(C
     report = Report(name or f"{getattr(fn, '__name__', 'function')}({operands})")
     case = Case(fn, Oracle(jax_fn, arrays, order, wide), [arrays, *batch])
     with engine_x64(wide):
-        if "value" in checks and not check_types(case, report):
+        if "value" in checks and not check_types(case, report, weak):
             return report
         for check_name in checks:
             for claim in CHECKS[check_name](case):
@@ -104,7 +105,7 @@ def check(fn: Callable, jax_fn: Callable, *args, checks: Sequence[str] = tuple(C
     return report
 
 
-def check_types(case: Case, report: Report) -> bool:
+def check_types(case: Case, report: Report, try_weak: bool = True) -> bool:
     """Weak types, and errors: where JAX refuses the operands there is nothing more to compare."""
     report.compared += 1
     refused = raised(lambda: case.oracle.outputs)
@@ -115,7 +116,8 @@ def check_types(case: Case, report: Report) -> bool:
                                               f"expected {refused!r}"))
         return False
     count = len(case.oracle.args)
-    for weak in [[], *[[i] for i in range(count) if count > 1], list(range(count))]:
+    kinds = [[], *[[i] for i in range(count) if count > 1], list(range(count))]
+    for weak in kinds if try_weak else []:
         report.compared += 1
         try:
             boxes = [core.make_box(core.Tensor, x.value, core.make_spec(

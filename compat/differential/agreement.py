@@ -56,8 +56,11 @@ def magnitude(array: np.ndarray) -> float:
 
 
 def difference(ours: np.ndarray, expected: np.ndarray, ulps: float, least: float = 0.0,
-               truth: Callable[[], np.ndarray | None] = lambda: None) -> str | None:
+               truth: Callable[[], np.ndarray | None] = lambda: None,
+               condition: Callable[[], np.ndarray | None] = lambda: None) -> str | None:
     """What is wrong with `ours`, in words, or None.
+
+    condition: how far the rounding of the operands alone moves the result.
 
     least: the magnitude below which a result counts as zero's neighbour: where numbers of that
     size cancel, what is left of them is rounding.
@@ -79,8 +82,11 @@ def difference(ours: np.ndarray, expected: np.ndarray, ulps: float, least: float
         return None
     exact = truth()
     if exact is not None:
+        moved = condition()
         noise = NOISE * distance(expected, exact).max()
         allowed = noise + ulps * unit * max(magnitude(exact), least, floor)
+        if moved is not None and np.isfinite(moved).all():
+            allowed += NOISE * moved.max()
         if np.isfinite(noise) and not (distance(ours, exact) > allowed).any():
             return None
     return show(ours, expected, error == error.max(),
