@@ -100,7 +100,8 @@ def test_a_foreign_package_that_shadows_ours_is_named(tmp_path, foreign):
     path = tmp_path / foreign
     path.parent.mkdir(exist_ok=True)
     path.write_text("raise RuntimeError('the check imports nothing')\n")
-    result = run("-c", CHECK, cwd=tmp_path, PYTHONPATH=str(tmp_path))
+    # -S: what is installed in this environment, a clone of ours perhaps, is not asked about
+    result = run("-S", "-c", CHECK, cwd=tmp_path, PYTHONPATH=str(tmp_path))
     package = Path(foreign).parts[0].removesuffix(".py")
     last = result.stderr[result.stderr.index("ImportError:") :]
     assert f"own package '{package}'" in last
