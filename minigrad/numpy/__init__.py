@@ -13,7 +13,7 @@ operators.attach()
 # Where functions are looked for. A module is imported when something of it is first asked for.
 MODULES = ("promotion", "elementwise", "selecting", "indexing", "linear", "reductions", "shaping",
            "joining", "creation", "floats", "matrices", "taking", "updating", "sorting",
-           "collecting")
+           "collecting", "norms", "factors", "solving", "determinants")
 
 
 def __getattr__(name: str):

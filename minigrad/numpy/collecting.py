@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import functools
-import math
 
 import numpy as np
 
 from minigrad.core import aval_of, scalar_dtype, table
 from minigrad.numpy import elementwise as ew
 from minigrad.numpy import reductions
-from minigrad.numpy.floats import clip, conjugate, real
+from minigrad.numpy.floats import clip, conjugate
 from minigrad.numpy.indexing import getitem
 from minigrad.numpy.joining import concatenate
-from minigrad.numpy.linear import dot, matmul
-from minigrad.numpy.matrices import eye
+from minigrad.numpy.linear import dot
 from minigrad.numpy.promotion import convert, inexact, operand, promote_dtypes, settled, shape_of
-from minigrad.numpy.selecting import broadcast_arrays, broadcast_to, where
+from minigrad.numpy.selecting import broadcast_arrays, where
 from minigrad.numpy.shaping import flip, moveaxis, ravel, transpose
 from minigrad.numpy.sorting import argsort, searchsorted
 from minigrad.numpy.staging import staged
@@ -182,71 +180,6 @@ def cross(a, b, axisa=-1, axisb=-1, axisc=-1, axis=None):
            for i, j in ((1, 2), (2, 0), (0, 1))]
     parts = [expand_dims(x, (len(shape_of(x)),)) for x in broadcast_arrays(*out)]
     return moveaxis(concatenate(parts, -1), -1, axisc)
-
-
-@staged(name="norm", static=("ord", "axis", "keepdims"))
-def norm(x, ord=None, axis=None, keepdims=False):
-    """The norm of vectors (one axis) or matrices (two). Source: jax.numpy.linalg.norm."""
-    (x,) = promote_dtypes(x, to=inexact)
-    if axis is None and ord is None:
-        return ew.sqrt(reductions.sum(real(ew.multiply(x, conjugate(x))),
-                                      keepdims=keepdims))
-    axes = reductions.axes_of(x, axis)
-    if len(axes) == 1:
-        return vector_norm(x, axis=axes, keepdims=keepdims, ord=2 if ord is None else ord)
-    if len(axes) != 2:
-        raise ValueError(f"Improper number of axes for norm: axis={axis}. Pass one axis to "
-                         "compute a vector-norm, or two axes to compute a matrix-norm.")
-    rows, columns = axes
-    if ord in (None, "f", "fro"):
-        return ew.sqrt(reductions.sum(real(ew.multiply(x, conjugate(x))), axes,
-                                      keepdims=keepdims))
-    if ord in (1, -1, math.inf, -math.inf):
-        first, second = (rows, columns) if ord in (1, -1) else (columns, rows)
-        sums = reductions.sum(ew.absolute(x), first, keepdims=keepdims)
-        if not keepdims and first < second:
-            second -= 1
-        pick = reductions.max if ord > 0 else reductions.min
-        return pick(sums, second, keepdims=keepdims)
-    raise ValueError(f"Invalid order '{ord}' for matrix norm.")
-
-
-def vector_norm(x, axis=None, keepdims=False, ord=2):
-    """The `ord`-norm over axes. Source: jax.numpy.linalg.vector_norm."""
-    (x,) = promote_dtypes(x, to=inexact)
-    if ord == 2:
-        squares = real(ew.multiply(x, conjugate(x)))
-        return ew.sqrt(reductions.sum(squares, axis, keepdims=keepdims))
-    size = ew.absolute(x)
-    if ord == math.inf:
-        return reductions.max(size, axis, keepdims=keepdims)
-    if ord == -math.inf:
-        return reductions.min(size, axis, keepdims=keepdims)
-    if ord == 0:
-        return reductions.sum(ew.not_equal(x, 0), axis, aval_of(size).dtype, keepdims=keepdims)
-    if ord == 1:
-        return reductions.sum(size, axis, keepdims=keepdims)
-    if isinstance(ord, str):
-        raise ValueError(f"Invalid order '{ord}' for vector norm.")
-    total = reductions.sum(ew.power(size, ord), axis, keepdims=keepdims)
-    return ew.power(total, 1.0 / ord)
-
-
-@staged(static=("n",))
-def matrix_power(a, n):
-    """A square matrix multiplied by itself, by repeated squaring."""
-    if n < 0:
-        raise NotImplementedError("matrix_power of a negative power needs the inverse.")
-    if n == 0:
-        return broadcast_to(eye(shape_of(a)[-1], dtype=aval_of(a).dtype), shape_of(a))
-    power, out = a, None
-    while True:
-        if n % 2:
-            out = power if out is None else matmul(out, power)
-        n //= 2
-        if not n:
-            return out
-        power = matmul(power, power)
 
 
 @staged(static=("rowvar", "bias", "ddof", "dtype"))

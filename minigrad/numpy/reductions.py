@@ -88,7 +88,7 @@ def reduce(a, name: str, primitive: str, identity: float, *, axis, dtype=None, k
         out = table[combine](convert(initial, used), out)
     if keepdims:
         out = expand_dims(out, axes) if axes else out
-    return convert(out, result, aval_of(out).weak_type and used == result)
+    return convert(out, result)
 
 
 def out_is_none(name: str, out) -> None:

@@ -13,10 +13,11 @@ import numpy as np
 from minigrad.core import I32, Primitive, aval_of, make_aval
 from minigrad.ops.contraction import dot_general
 from minigrad.ops.elementwise import add, complex_dtype, conj, div, eq, ge, real, real_dtype, sub
-from minigrad.ops.families import KIND_NAMES, broadcast_batch, dtype_kind, full, zeros_like
+from minigrad.ops.families import KIND_NAMES, broadcast_batch, dtype_kind, full
 from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.selection import convert, select
 from minigrad.ops.shaping import broadcast_to, expand_dims, iota, slice_in_dim, transpose
+from minigrad.program import Literal
 
 # ------------------------------------------------------------------ the family
 
@@ -122,7 +123,13 @@ def masked(x, condition: Callable):
     where = condition(places(shape[-2:], 0), places(shape[-2:], 1))
     if len(shape) > 2:
         where = broadcast_to(where, shape, (len(shape) - 2, len(shape) - 1))
-    return select(where, x, zeros_like(x))
+    return select(where, x, zero_matrix(aval_of(x)))
+
+
+def zero_matrix(aval):
+    """Zeros of this type, a weak one included."""
+    zero = Literal(np.zeros((), aval.dtype)[()], make_aval((), aval.dtype, aval.weak_type))
+    return broadcast_to(zero, aval.shape, ())
 
 
 def tril(x, k: int = 0):

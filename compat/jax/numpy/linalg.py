@@ -1,11 +1,11 @@
 """jax.numpy.linalg: norms and products (factorizations come with their primitives)."""
 
 from compat.jax import face
-from minigrad.numpy import collecting, linear, shaping
+from minigrad.numpy import collecting, linear, norms, shaping
 
-norm = face.eager(collecting.norm, arrays=("x",))
-vector_norm = face.eager(collecting.vector_norm, arrays=("x",))
-matrix_power = face.eager(collecting.matrix_power, arrays=("a",))
+norm = face.eager(norms.norm, arrays=("x",))
+vector_norm = face.eager(norms.vector_norm, arrays=("x",))
+matrix_power = face.eager(norms.matrix_power, arrays=("a",))
 cross = face.eager(collecting.cross, arrays=("a", "b"))
 matmul, outer, vecdot = map(face.eager, (linear.matmul, linear.outer, linear.vecdot))
 tensordot = face.eager(linear.tensordot, arrays=("a", "b"))
