@@ -1,22 +1,39 @@
 """`torch.nn`: modules, and functions of their parameters."""
 
 from compat.torch.nn import functional, init, utils
+from compat.torch.nn import losses as _losses
 from compat.torch.nn.attention import (
-    MultiheadAttention, TransformerEncoder, TransformerEncoderLayer,
+    MultiheadAttention, Transformer, TransformerDecoder, TransformerDecoderLayer,
+    TransformerEncoder, TransformerEncoderLayer,
 )
 from compat.torch.nn.containers import (
     ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential,
 )
 from compat.torch.nn.layers import (
-    BatchNorm1d, BatchNorm2d, Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d,
-    Embedding, GroupNorm, Identity, LayerNorm, Linear, RMSNorm,
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d,
+    ConvTranspose2d, ConvTranspose3d, Embedding, EmbeddingBag, GroupNorm, Identity, InstanceNorm1d,
+    InstanceNorm2d, InstanceNorm3d, LayerNorm, Linear, PReLU, RMSNorm, SyncBatchNorm,
+)
+from compat.torch.nn.lazy import (
+    LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d,
+    LazyConvTranspose1d, LazyConvTranspose2d, LazyConvTranspose3d, LazyInstanceNorm1d,
+    LazyInstanceNorm2d, LazyInstanceNorm3d, LazyLinear, UninitializedBuffer, UninitializedParameter,
 )
 from compat.torch.nn.module import Module
 from compat.torch.nn.simple import (
-    ELU, GELU, GLU, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool1d, AvgPool2d,
-    BCELoss, BCEWithLogitsLoss, CosineSimilarity, CrossEntropyLoss, Dropout, Dropout1d, Dropout2d,
-    Flatten, Hardsigmoid, Hardswish, Hardtanh, HuberLoss, KLDivLoss, L1Loss, LeakyReLU, LogSigmoid,
-    LogSoftmax, MaxPool1d, MaxPool2d, Mish, MSELoss, NLLLoss, ReLU, ReLU6, Sigmoid, SiLU,
-    SmoothL1Loss, Softmax, Softmin, Softplus, Softsign, Tanh, Tanhshrink, Unflatten,
+    CELU, ELU, GELU, GLU, SELU, AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d,
+    AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d, AlphaDropout, AvgPool1d, AvgPool2d,
+    AvgPool3d, ChannelShuffle, CircularPad1d, CircularPad2d, CircularPad3d, ConstantPad1d,
+    ConstantPad2d, ConstantPad3d, CosineSimilarity, Dropout, Dropout1d, Dropout2d,
+    Dropout3d, FeatureAlphaDropout, Flatten, Fold, FractionalMaxPool2d, FractionalMaxPool3d,
+    Hardshrink, Hardsigmoid, Hardswish, Hardtanh, LeakyReLU, LocalResponseNorm, LogSigmoid,
+    LogSoftmax, LPPool1d, LPPool2d, LPPool3d, MaxPool1d, MaxPool2d, MaxPool3d, MaxUnpool1d,
+    MaxUnpool2d, MaxUnpool3d, Mish, PairwiseDistance, PixelShuffle, PixelUnshuffle, ReflectionPad1d,
+    ReflectionPad2d, ReflectionPad3d, ReLU, ReLU6, ReplicationPad1d, ReplicationPad2d,
+    ReplicationPad3d, RReLU, Sigmoid, SiLU, Softmax, Softmax2d, Softmin, Softplus, Softshrink,
+    Softsign, Tanh, Tanhshrink, Threshold, Unflatten, Unfold, Upsample, UpsamplingBilinear2d,
+    UpsamplingNearest2d, ZeroPad1d, ZeroPad2d, ZeroPad3d,
 )
 from compat.torch.tensor import Buffer, Parameter
+
+globals().update(_losses.LOSSES)  # MSELoss, CrossEntropyLoss ... one table

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 
 from compat.torch import creation
+from compat.torch.dtypes import get_default_dtype
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
 from compat.torch.nn.containers import ModuleList
-from compat.torch.nn.functional.attention import weights_op
 from compat.torch.nn.layers import LayerNorm, Linear, parameter
 from compat.torch.nn.module import Module, clones
 from compat.torch.nn.simple import Dropout
@@ -27,7 +27,11 @@ class MultiheadAttention(Module):
         super().__init__()
         if embed_dim % num_heads:
             raise AssertionError("embed_dim must be divisible by num_heads")
+        if embed_dim <= 0 or num_heads <= 0:
+            raise ValueError("embed_dim and num_heads must be greater than 0, got embed_dim="
+                             f"{embed_dim} and num_heads={num_heads} instead")
         self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
+        self.add_zero_attn = add_zero_attn
         self.head_dim, self.batch_first = embed_dim // num_heads, batch_first
         self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
         self._qkv_same_embed_dim = self.kdim == self.vdim == embed_dim
@@ -42,6 +46,9 @@ class MultiheadAttention(Module):
             self.register_parameter("in_proj_weight", None)
         self.register_parameter("in_proj_bias",
                                 parameter(3 * embed_dim, dtype=dtype) if bias else None)
+        for name in ("bias_k", "bias_v"):
+            self.register_parameter(name, parameter(1, 1, embed_dim, dtype=dtype)
+                                    if add_bias_kv else None)
         self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, dtype=dtype)
         self._reset_parameters()
 
@@ -53,113 +60,192 @@ class MultiheadAttention(Module):
         if self.in_proj_bias is not None:
             init.constant_(self.in_proj_bias, 0.0)
             init.constant_(self.out_proj.bias, 0.0)
-
-    def project(self, query, key, value):
-        """Queries, keys and values, (batch, length, features) each."""
-        biases = (None,) * 3 if self.in_proj_bias is None else self.in_proj_bias.chunk(3)
-        weights = self.in_proj_weight.chunk(3) if self._qkv_same_embed_dim else \
-            (self.q_proj_weight, self.k_proj_weight, self.v_proj_weight)
-        return [F.linear(x, w, b) for x, w, b in zip((query, key, value), weights, biases)]
-
-    def heads(self, x):
-        """(batch, length, features) -> (batch, heads, length, head_dim)."""
-        batch, length, _ = x.shape
-        return x.reshape(batch, length, self.num_heads, self.head_dim).transpose(1, 2)
-
-    def mask(self, attn_mask, key_padding_mask, dtype):
-        """One additive mask that broadcasts to (batch, heads, targets, sources), or None."""
-        total = None
-        if attn_mask is not None:
-            total = additive(attn_mask, dtype)
-            if total.dim() == 3:
-                total = total.reshape(-1, self.num_heads, *total.shape[1:])
-        if key_padding_mask is not None:
-            padding = additive(key_padding_mask, dtype)[:, None, None, :]
-            total = padding if total is None else total + padding
-        return total
+        for bias in (self.bias_k, self.bias_v):
+            if bias is not None:
+                init.xavier_normal_(bias)
 
     def forward(self, query, key, value, key_padding_mask=None, need_weights=True, attn_mask=None,
                 average_attn_weights=True, is_causal=False):
-        single = query.dim() == 2
-        if single:
-            query, key, value = (x.unsqueeze(0) for x in (query, key, value))
-            key_padding_mask = None if key_padding_mask is None else key_padding_mask.unsqueeze(0)
-        elif not self.batch_first:
-            query, key, value = (x.transpose(0, 1) for x in (query, key, value))
-        batch, length, _ = query.shape
-        q, k, v = map(self.heads, self.project(query, key, value))
-        mask = self.mask(attn_mask, key_padding_mask, q.dtype)
-        dropout_p = self.dropout if self.training else 0.0
-        weights = None
-        if need_weights:
-            weights = weights_op(q, k, mask, False, 1 / math.sqrt(self.head_dim))
-            weights = F.dropout(weights, dropout_p) if dropout_p else weights
-            out = weights.matmul(v)
-            weights = weights.mean(1) if average_attn_weights else weights
-        else:
-            out = F.scaled_dot_product_attention(q, k, v, mask, dropout_p)
-        # (batch, heads, length, head_dim) -> (length, batch, features), which PyTorch has in memory
-        out = self.out_proj(out.permute(2, 0, 1, 3).reshape(length, batch, self.embed_dim))
-        if single:
-            return out.squeeze(1), None if weights is None else weights.squeeze(0)
-        return (out.transpose(0, 1) if self.batch_first else out), weights
-
-
-def additive(mask, dtype):
-    """A boolean mask (True: ignore) as 0 and -inf."""
-    if mask.dtype.kind != "b":
-        return mask
-    return creation.zeros_like(mask, dtype=dtype).masked_fill(mask, -math.inf)
+        swap = self.batch_first and query.dim() == 3
+        if swap:
+            same = query is key is value
+            query = query.transpose(0, 1)
+            key, value = (query, query) if same else (x.transpose(0, 1) for x in (key, value))
+        out, weights = F.multi_head_attention_forward(
+            query, key, value, self.embed_dim, self.num_heads, self.in_proj_weight,
+            self.in_proj_bias, self.bias_k, self.bias_v, self.add_zero_attn, self.dropout,
+            self.out_proj.weight, self.out_proj.bias, self.training, key_padding_mask,
+            need_weights, attn_mask, not self._qkv_same_embed_dim, self.q_proj_weight,
+            self.k_proj_weight, self.v_proj_weight, average_attn_weights=average_attn_weights,
+            is_causal=is_causal)
+        return (out.transpose(0, 1) if swap else out), weights
 
 
 ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
 
 
-class TransformerEncoderLayer(Module):
-    """Self-attention and two linear layers, each with dropout, a residual and a layer norm."""
+def activation_of(activation):
+    if isinstance(activation, str) and activation not in ACTIVATIONS:
+        raise RuntimeError(f"activation should be relu/gelu, not {activation}")
+    return ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
-    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu,
-                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None,
-                 dtype=None):
+
+class TransformerLayer(Module):
+    """Sublayers, each with dropout, a residual and a layer norm before or after it."""
+
+    def __init__(self, norms: int, d_model, nhead, dim_feedforward=2048, dropout=0.1,
+                 activation=F.relu, layer_norm_eps=1e-5, batch_first=False, norm_first=False,
+                 bias=True, device=None, dtype=None):
         super().__init__()
         self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias,
                                             batch_first=batch_first, dtype=dtype)
+        if norms == 3:
+            self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias,
+                                                     batch_first=batch_first, dtype=dtype)
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
         self.dropout = Dropout(dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
         self.norm_first = norm_first
-        self.norm1 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
-        self.norm2 = LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype)
-        self.dropout1, self.dropout2 = Dropout(dropout), Dropout(dropout)
-        self.activation = ACTIVATIONS[activation] if isinstance(activation, str) else activation
+        for i in range(1, norms + 1):
+            self.add_module(f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+        for i in range(1, norms + 1):
+            self.add_module(f"dropout{i}", Dropout(dropout))
+        self.activation = activation_of(activation)
 
-    def attend(self, x, mask, padding, is_causal):
-        out = self.self_attn(x, x, x, attn_mask=mask, key_padding_mask=padding, need_weights=False,
-                             is_causal=is_causal)[0]
+    def residual(self, x, norm, sublayer):
+        return x + sublayer(norm(x)) if self.norm_first else norm(x + sublayer(x))
+
+    def _sa_block(self, x, attn_mask, key_padding_mask, is_causal=False):
+        out = self.self_attn(x, x, x, attn_mask=attn_mask, key_padding_mask=key_padding_mask,
+                             is_causal=is_causal, need_weights=False)[0]
         return self.dropout1(out)
 
-    def feed_forward(self, x):
+
+class TransformerEncoderLayer(TransformerLayer):
+    """Self-attention and two linear layers. Source: Vaswani et al. (2017)."""
+
+    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu,
+                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None,
+                 dtype=None):
+        super().__init__(2, d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
+                         batch_first, norm_first, bias, device, dtype)
+
+    def _ff_block(self, x):
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
-        x = src
-        if self.norm_first:
-            x = x + self.attend(self.norm1(x), src_mask, src_key_padding_mask, is_causal)
-            return x + self.feed_forward(self.norm2(x))
-        x = self.norm1(x + self.attend(x, src_mask, src_key_padding_mask, is_causal))
-        return self.norm2(x + self.feed_forward(x))
+        x = self.residual(src, self.norm1, lambda x: self._sa_block(
+            x, src_mask, src_key_padding_mask, is_causal))
+        return self.residual(x, self.norm2, self._ff_block)
 
 
-class TransformerEncoder(Module):
+class TransformerDecoderLayer(TransformerLayer):
+    """Self-attention, attention to the encoder's result, and two linear layers."""
+
+    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu,
+                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None,
+                 dtype=None):
+        super().__init__(3, d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
+                         batch_first, norm_first, bias, device, dtype)
+
+    def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
+        out = self.multihead_attn(x, mem, mem, attn_mask=attn_mask, is_causal=is_causal,
+                                  key_padding_mask=key_padding_mask, need_weights=False)[0]
+        return self.dropout2(out)
+
+    def _ff_block(self, x):
+        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
+
+    def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
+                memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False):
+        x = self.residual(tgt, self.norm1, lambda x: self._sa_block(
+            x, tgt_mask, tgt_key_padding_mask, tgt_is_causal))
+        x = self.residual(x, self.norm2, lambda x: self._mha_block(
+            x, memory, memory_mask, memory_key_padding_mask, memory_is_causal))
+        return self.residual(x, self.norm3, self._ff_block)
+
+
+class Stack(Module):
     """Copies of one layer, one after the other."""
+
+    def __init__(self, layer, num_layers, norm=None):
+        super().__init__()
+        self.layers = ModuleList(clones(layer, num_layers))
+        self.num_layers, self.norm = num_layers, norm
+
+    def through(self, x, *args, **kwargs):
+        for layer in self.layers:
+            x = layer(x, *args, **kwargs)
+        return x if self.norm is None else self.norm(x)
+
+
+class TransformerEncoder(Stack):
+    """Encoder layers."""
 
     def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True,
                  mask_check=True):
-        super().__init__()
-        self.layers = ModuleList(clones(encoder_layer, num_layers))
-        self.num_layers, self.norm = num_layers, norm
+        super().__init__(encoder_layer, num_layers, norm)
+        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
-        for layer in self.layers:
-            src = layer(src, mask, src_key_padding_mask, bool(is_causal))
-        return src if self.norm is None else self.norm(src)
+        return self.through(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask,
+                            is_causal=bool(is_causal))
+
+
+class TransformerDecoder(Stack):
+    """Decoder layers."""
+
+    def __init__(self, decoder_layer, num_layers, norm=None):
+        super().__init__(decoder_layer, num_layers, norm)
+
+    def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
+                memory_key_padding_mask=None, tgt_is_causal=None, memory_is_causal=False):
+        return self.through(
+            tgt, memory, tgt_mask=tgt_mask, memory_mask=memory_mask,
+            tgt_key_padding_mask=tgt_key_padding_mask, tgt_is_causal=bool(tgt_is_causal),
+            memory_key_padding_mask=memory_key_padding_mask, memory_is_causal=memory_is_causal)
+
+
+class Transformer(Module):
+    """An encoder and a decoder."""
+
+    def __init__(self, d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6,
+                 dim_feedforward=2048, dropout=0.1, activation=F.relu, custom_encoder=None,
+                 custom_decoder=None, layer_norm_eps=1e-5, batch_first=False, norm_first=False,
+                 bias=True, device=None, dtype=None):
+        super().__init__()
+        layer = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
+                 norm_first, bias, device, dtype)
+
+        def stack(custom, kind, layer_kind, count):
+            if custom is not None:
+                return custom
+            made = layer_kind(*layer)
+            return kind(made, count, LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+
+        self.encoder = stack(custom_encoder, TransformerEncoder, TransformerEncoderLayer,
+                             num_encoder_layers)
+        self.decoder = stack(custom_decoder, TransformerDecoder, TransformerDecoderLayer,
+                             num_decoder_layers)
+        for p in self.parameters():
+            if p.dim() > 1:
+                init.xavier_uniform_(p)
+        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
+
+    def forward(self, src, tgt, src_mask=None, tgt_mask=None, memory_mask=None,
+                src_key_padding_mask=None, tgt_key_padding_mask=None,
+                memory_key_padding_mask=None, src_is_causal=None, tgt_is_causal=None,
+                memory_is_causal=False):
+        batch = 0 if self.batch_first else 1
+        if src.dim() == 3 and src.size(batch) != tgt.size(batch):
+            raise RuntimeError("the batch number of src and tgt must be equal")
+        if src.size(-1) != self.d_model or tgt.size(-1) != self.d_model:
+            raise RuntimeError("the feature number of src and tgt must be equal to d_model")
+        memory = self.encoder(src, src_mask, src_key_padding_mask, src_is_causal)
+        return self.decoder(tgt, memory, tgt_mask, memory_mask, tgt_key_padding_mask,
+                            memory_key_padding_mask, tgt_is_causal, memory_is_causal)
+
+    @staticmethod
+    def generate_square_subsequent_mask(sz, device=None, dtype=None):
+        """-inf above the diagonal, 0 elsewhere."""
+        return creation.full((sz, sz), -math.inf, dtype=dtype or get_default_dtype()).triu(1)

@@ -7,7 +7,7 @@ import math
 from compat.torch import creation
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
-from compat.torch.nn.functional.convolution import tuple_of
+from compat.torch.nn.functional.convolution import padding_of, tuple_of
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Parameter
 
@@ -58,11 +58,16 @@ class Bilinear(Module):
         super().__init__()
         self.in1_features, self.in2_features = in1_features, in2_features
         self.out_features = out_features
+        if in1_features <= 0:
+            raise ValueError(f"in1_features must be > 0, but got {in1_features}")
         self.weight = parameter(out_features, in1_features, in2_features, dtype=dtype)
         self.register_parameter("bias", parameter(out_features, dtype=dtype) if bias else None)
-        bound = 1 / math.sqrt(in1_features)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1 / math.sqrt(self.in1_features)
         init.uniform_(self.weight, -bound, bound)
-        if bias:
+        if self.bias is not None:
             init.uniform_(self.bias, -bound, bound)
 
     def forward(self, input1, input2):
@@ -75,26 +80,41 @@ class Bilinear(Module):
 
 # ------------------------------------------------------------------ convolution
 
+PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
+
 
 class Convolution(Module):
     """What convolutions of all ranks share."""
 
     rank: int
+    function: staticmethod
     transposed = False
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1,
                  groups=1, bias=True, padding_mode="zeros", device=None, dtype=None,
                  output_padding=0):
         super().__init__()
+        if groups <= 0:
+            raise ValueError("groups must be a positive integer")
         for what, count in (("in_channels", in_channels), ("out_channels", out_channels)):
             if count % groups:
                 raise ValueError(f"{what} must be divisible by groups")
+        if isinstance(padding, str) and padding not in ("same", "valid"):
+            raise ValueError(f"Invalid padding string {padding!r}, should be one of "
+                             "{'same', 'valid'}")
+        if padding_mode not in PADDING_MODES:
+            raise ValueError("padding_mode must be one of {'zeros', 'reflect', 'replicate', "
+                             f"'circular'}}, but got padding_mode='{padding_mode}'")
         self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = tuple_of(kernel_size, self.rank)
         self.stride, self.dilation = tuple_of(stride, self.rank), tuple_of(dilation, self.rank)
+        if padding == "same" and self.stride != (1,) * self.rank:
+            raise ValueError("padding='same' is not supported for strided convolutions")
         self.padding = padding if isinstance(padding, str) else tuple_of(padding, self.rank)
         self.padding_mode = padding_mode
         self.output_padding = tuple_of(output_padding, self.rank)
+        sides = padding_of(self.padding, self.rank, self.kernel_size, self.stride, self.dilation)
+        self._reversed_padding_repeated_twice = [n for pair in reversed(sides) for n in pair]
         channels = (in_channels, out_channels // groups) if self.transposed else \
             (out_channels, in_channels // groups)
         self.weight = parameter(*channels, *self.kernel_size, dtype=dtype)
@@ -104,16 +124,17 @@ class Convolution(Module):
     def reset_parameters(self) -> None:
         init.kaiming_uniform_(self.weight, a=math.sqrt(5))
         if self.bias is not None:
-            bound = 1 / math.sqrt(init.fans(self.weight)[0])
-            init.uniform_(self.bias, -bound, bound)
+            fan_in = init.fans(self.weight)[0]
+            if fan_in:
+                init.uniform_(self.bias, -1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in))
 
     def forward(self, input):
         padding = self.padding
         if self.padding_mode != "zeros":
-            sides = [p for n in reversed(padding) for p in (n, n)]
-            input, padding = F.pad(input, sides, mode=self.padding_mode), 0
-        return getattr(F, f"conv{self.rank}d")(input, self.weight, self.bias, self.stride, padding,
-                                               self.dilation, self.groups)
+            input = F.pad(input, self._reversed_padding_repeated_twice, mode=self.padding_mode)
+            padding = 0
+        return self.function(input, self.weight, self.bias, self.stride, padding, self.dilation,
+                             self.groups)
 
     def extra_repr(self) -> str:
         parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}, "
@@ -129,45 +150,49 @@ class Convolution(Module):
         return ", ".join(parts)
 
 
-class Conv1d(Convolution):
-    """Cross-correlation over one dimension of space."""
-
-    rank = 1
-
-
-class Conv2d(Convolution):
-    """Cross-correlation over two dimensions of space."""
-
-    rank = 2
-
-
-class Conv3d(Convolution):
-    """Cross-correlation over three dimensions of space."""
-
-    rank = 3
-
-
 class ConvTransposed(Convolution):
+    """What transposed convolutions of all ranks share."""
+
     transposed = True
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0,
                  output_padding=0, groups=1, bias=True, dilation=1, padding_mode="zeros",
                  device=None, dtype=None):
+        if padding_mode != "zeros":
+            raise ValueError('Only "zeros" padding mode is supported for '
+                             f"{type(self).__name__}")
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
                          bias, padding_mode, device, dtype, output_padding)
 
-    def forward(self, input):
-        return getattr(F, f"conv_transpose{self.rank}d")(
-            input, self.weight, self.bias, self.stride, self.padding, self.output_padding,
-            self.groups, self.dilation)
+    def forward(self, input, output_size=None):
+        extra = self.output_padding if output_size is None else \
+            self.output_padding_for(input, output_size)
+        return self.function(input, self.weight, self.bias, self.stride, self.padding, extra,
+                             self.groups, self.dilation)
+
+    def output_padding_for(self, input, output_size) -> tuple[int, ...]:
+        """What must be added at one side so that the result has the given size."""
+        space = input.spec.shape[-self.rank:]
+        least = [(n - 1) * s - 2 * p + d * (k - 1) + 1 for n, s, p, d, k in
+                 zip(space, self.stride, self.padding, self.dilation, self.kernel_size)]
+        most = [n + s - 1 for n, s in zip(least, self.stride)]
+        sizes = list(output_size)[-self.rank:]
+        if any(not low <= n <= high for low, n, high in zip(least, sizes, most)):
+            raise ValueError(f"requested an output size of {sizes}, but valid sizes range from "
+                             f"{least} to {most} (for an input of {list(input.size()[2:])})")
+        return tuple(n - low for n, low in zip(sizes, least))
 
 
-class ConvTranspose1d(ConvTransposed):
-    rank = 1
+def convolutions(name: str, base: type, function: str) -> list[type]:
+    return [type(name.format(r), (base,), {
+        "rank": r, "function": staticmethod(getattr(F, function.format(r))),
+        "__doc__": f"{function.format(r)} as a module.", "__module__": __name__})
+        for r in (1, 2, 3)]
 
 
-class ConvTranspose2d(ConvTransposed):
-    rank = 2
+Conv1d, Conv2d, Conv3d = convolutions("Conv{}d", Convolution, "conv{}d")
+ConvTranspose1d, ConvTranspose2d, ConvTranspose3d = convolutions(
+    "ConvTranspose{}d", ConvTransposed, "conv_transpose{}d")
 
 
 # ------------------------------------------------------------------ normalisation
@@ -188,8 +213,8 @@ def reset_affine(module: Module) -> None:
         init.zeros_(module.bias)
 
 
-class BatchNorm(Module):
-    """What batch norms of all ranks share."""
+class NormWithStatistics(Module):
+    """What batch and instance norms of all ranks share: running statistics of each channel."""
 
     ranks: tuple[int, ...]
     expected: str
@@ -217,9 +242,21 @@ class BatchNorm(Module):
         self.reset_running_stats()
         reset_affine(self)
 
-    def forward(self, input):
+    def _check_input_dim(self, input) -> None:
         if input.dim() not in self.ranks:
             raise ValueError(f"expected {self.expected} input (got {input.dim()}D input)")
+
+    def extra_repr(self) -> str:
+        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+                f"affine={self.affine}, bias={self.bias is not None}, "
+                f"track_running_stats={self.track_running_stats}")
+
+
+class BatchNorm(NormWithStatistics):
+    """Each channel with mean 0 and variance 1 over the batch."""
+
+    def forward(self, input):
+        self._check_input_dim(input)
         momentum = self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
@@ -231,22 +268,61 @@ class BatchNorm(Module):
                             self.running_var if tracked else None, self.weight, self.bias,
                             training, 0.0 if momentum is None else momentum, self.eps)
 
-    def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-                f"affine={self.affine}, bias={self.bias is not None}, "
-                f"track_running_stats={self.track_running_stats}")
+
+class InstanceNorm(NormWithStatistics):
+    """Each channel of each example with mean 0 and variance 1."""
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False,
+                 track_running_stats=False, device=None, dtype=None, *, bias=True):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
+                         bias=bias)
+
+    def forward(self, input):
+        self._check_input_dim(input)
+        single = input.dim() == self.ranks[0]
+        batch = input.unsqueeze(0) if single else input
+        if batch.spec.shape[1] != self.num_features and self.affine:
+            raise ValueError("expected input's size at dim=1 to match num_features "
+                             f"({self.num_features}), but got: {batch.spec.shape[1]}.")
+        out = F.instance_norm(batch, self.running_mean, self.running_var, self.weight, self.bias,
+                              self.training or not self.track_running_stats,
+                              0.0 if self.momentum is None else self.momentum, self.eps)
+        return out.squeeze(0) if single else out
 
 
-class BatchNorm1d(BatchNorm):
-    """Batch norm of (N, C) or (N, C, L)."""
+def norms(base: type, ranks: list[tuple[int, ...]]) -> list[type]:
+    return [type(f"{base.__name__}{r}d", (base,), {
+        "ranks": dims, "expected": " or ".join(f"{d}D" for d in dims), "__doc__": base.__doc__,
+        "__module__": __name__}) for r, dims in enumerate(ranks, 1)]
 
-    ranks, expected = (2, 3), "2D or 3D"
+
+BatchNorm1d, BatchNorm2d, BatchNorm3d = norms(BatchNorm, [(2, 3), (4,), (5,)])
+InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = norms(InstanceNorm, [(2, 3), (3, 4), (4, 5)])
 
 
-class BatchNorm2d(BatchNorm):
-    """Batch norm of (N, C, H, W)."""
+class SyncBatchNorm(BatchNorm):
+    """Batch norm over the batches of all processes, of which there is one."""
 
-    ranks, expected = (4,), "4D"
+    ranks, expected = (2, 3, 4, 5), "at least 2D"
+
+    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True,
+                 track_running_stats=True, process_group=None, device=None, dtype=None, *,
+                 bias=True):
+        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
+                         bias=bias)
+        self.process_group = process_group
+
+    @classmethod
+    def convert_sync_batchnorm(cls, module, process_group=None):
+        """`module` with SyncBatchNorm in place of every batch norm."""
+        if isinstance(module, BatchNorm):
+            made = cls(module.num_features, module.eps, module.momentum, module.affine,
+                       module.track_running_stats, process_group)
+            made.__dict__.update(module.__dict__)
+            return made
+        for name, child in module.named_children():
+            module.add_module(name, cls.convert_sync_batchnorm(child, process_group))
+        return module
 
 
 class LayerNorm(Module):
@@ -283,6 +359,10 @@ class RMSNorm(Module):
         self.register_parameter("weight", Parameter(
             creation.ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None)
 
+    def reset_parameters(self) -> None:
+        if self.weight is not None:
+            init.ones_(self.weight)
+
     def forward(self, input):
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
@@ -304,6 +384,9 @@ class GroupNorm(Module):
         self.eps, self.affine = eps, affine
         register_affine(self, num_channels, affine, bias, dtype)
 
+    def reset_parameters(self) -> None:
+        reset_affine(self)
+
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
 
@@ -323,13 +406,19 @@ class Embedding(Module):
                  _freeze=False, device=None, dtype=None):
         super().__init__()
         self.num_embeddings, self.embedding_dim = num_embeddings, embedding_dim
-        if padding_idx is not None and padding_idx < 0:
-            padding_idx += num_embeddings
-        self.padding_idx = padding_idx
+        if padding_idx is not None:
+            if not -num_embeddings <= padding_idx < num_embeddings:
+                raise AssertionError("Padding_idx must be within num_embeddings")
+            padding_idx %= num_embeddings
+        self.padding_idx, self.max_norm, self.norm_type = padding_idx, max_norm, norm_type
+        self.scale_grad_by_freq, self.sparse = scale_grad_by_freq, sparse
         if _weight is None:
             self.weight = parameter(num_embeddings, embedding_dim, dtype=dtype)
             self.reset_parameters()
         else:
+            if list(_weight.shape) != [num_embeddings, embedding_dim]:
+                raise AssertionError("Shape of weight does not match num_embeddings and "
+                                     "embedding_dim")
             self.weight = Parameter(_weight, requires_grad=not _freeze)
 
     def reset_parameters(self) -> None:
@@ -338,14 +427,67 @@ class Embedding(Module):
             init.zeros_(self.weight.data[self.padding_idx])
 
     @classmethod
-    def from_pretrained(cls, embeddings, freeze=True, padding_idx=None):
-        """A layer over given vectors."""
-        rows, columns = embeddings.shape
-        return cls(rows, columns, padding_idx, _weight=embeddings, _freeze=freeze)
+    def from_pretrained(cls, embeddings, freeze=True, *args, **kwargs):
+        """A layer over given vectors, which stay as they are if `freeze`."""
+        if embeddings.dim() != 2:
+            raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
+        layer = cls(*embeddings.shape, *args, _weight=embeddings, **kwargs)
+        layer.weight.requires_grad = not freeze
+        return layer
 
     def forward(self, input):
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
+                           self.scale_grad_by_freq, self.sparse)
+
+    USUAL = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False,
+             "sparse": False}
 
     def extra_repr(self) -> str:
-        text = f"{self.num_embeddings}, {self.embedding_dim}"
-        return text if self.padding_idx is None else f"{text}, padding_idx={self.padding_idx}"
+        shown = [f"{k}={getattr(self, k)}" for k, usual in self.USUAL.items()
+                 if getattr(self, k) != usual]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *shown])
+
+
+class EmbeddingBag(Embedding):
+    """Sums, means or maxima of bags of vectors."""
+
+    def __init__(self, num_embeddings, embedding_dim, max_norm=None, norm_type=2.0,
+                 scale_grad_by_freq=False, mode="mean", sparse=False, _weight=None,
+                 include_last_offset=False, padding_idx=None, device=None, dtype=None):
+        super().__init__(num_embeddings, embedding_dim, padding_idx, max_norm, norm_type,
+                         scale_grad_by_freq, sparse, _weight, device=device, dtype=dtype)
+        self.mode, self.include_last_offset = mode, include_last_offset
+
+    def forward(self, input, offsets=None, per_sample_weights=None):
+        return F.embedding_bag(input, self.weight, offsets, self.max_norm, self.norm_type,
+                               self.scale_grad_by_freq, self.mode, self.sparse, per_sample_weights,
+                               self.include_last_offset, self.padding_idx)
+
+    def extra_repr(self) -> str:
+        shown = [f"{k}={getattr(self, k)}" for k, usual in list(self.USUAL.items())[1:4]
+                 if getattr(self, k) != usual]
+        last = [] if self.padding_idx is None else [f"padding_idx={self.padding_idx}"]
+        return ", ".join([f"{self.num_embeddings}, {self.embedding_dim}", *shown,
+                          f"mode={self.mode!r}", *last])
+
+
+# ------------------------------------------------------------------ others
+
+
+class PReLU(Module):
+    """Leaky relu whose slopes are learned."""
+
+    def __init__(self, num_parameters=1, init=0.25, device=None, dtype=None):
+        super().__init__()
+        self.num_parameters, self.init = num_parameters, init
+        self.weight = parameter(num_parameters, dtype=dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        init.constant_(self.weight, self.init)
+
+    def forward(self, input):
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

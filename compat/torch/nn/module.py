@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 import copy
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Any
 
 from compat.torch.autograd import no_grad
 from compat.torch.dtypes import dtype as Dtype
+from compat.torch.nn.hooks import HOOKS, Boundaries
+from compat.torch.nn.state import Stateful
 from compat.torch.tensor import Buffer, Parameter, Tensor
-from minigrad.imperative.hooks import RemovableHandle
-
-IncompatibleKeys = namedtuple("IncompatibleKeys", "missing_keys unexpected_keys")
-IncompatibleKeys.__repr__ = lambda self: "<All keys matched successfully>" if not any(self) \
-    else f"_IncompatibleKeys(missing_keys={self[0]}, unexpected_keys={self[1]})"
 
 STORES = ("_parameters", "_buffers", "_modules")
 
 
-class Module:
+class Module(Stateful):
     """Base class of all layers. Attributes that are Parameters, buffers or Modules are registered
     under their names; everything else is an ordinary attribute."""
 
     training: bool
+    dump_patches = False
+    call_super_init = False
+    _version: int = 1
 
     def __init__(self, *args, **kwargs):
         set_plain = super().__setattr__
@@ -31,8 +31,7 @@ class Module:
             set_plain(store, {})
         set_plain("training", True)
         set_plain("_non_persistent_buffers_set", set())
-        for hooks in ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks",
-                      "_state_dict_hooks", "_load_state_dict_pre_hooks"):
+        for hooks in HOOKS:
             set_plain(hooks, OrderedDict())
 
     # ---------------------------------------------------------------- attributes
@@ -138,28 +137,34 @@ class Module:
             f'Module [{type(self).__name__}] is missing the required "forward" function')
 
     def __call__(self, *args, **kwargs) -> Any:
-        if not (self._forward_hooks or self._forward_pre_hooks):
+        if not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks
+                or self._backward_pre_hooks):
             return self.forward(*args, **kwargs)
+        try:
+            return self.call_with_hooks(args, kwargs)
+        except Exception:
+            for hook, with_kwargs, always in list(self._forward_hooks.values()):
+                if always:
+                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
+            raise
+
+    def call_with_hooks(self, args, kwargs):
         for hook, with_kwargs in list(self._forward_pre_hooks.values()):
             result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+            if result is not None and with_kwargs and not (
+                    isinstance(result, tuple) and len(result) == 2):
+                raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, "
+                                   f"new_kwargs), but got {result}.")
             if result is not None:
                 args, kwargs = result if with_kwargs else (
                     result if isinstance(result, tuple) else (result,), kwargs)
+        watch = Boundaries(self) if self._backward_hooks or self._backward_pre_hooks else None
+        args = args if watch is None else watch.enter(args)
         out = self.forward(*args, **kwargs)
-        for hook, with_kwargs in list(self._forward_hooks.values()):
+        for hook, with_kwargs, _ in list(self._forward_hooks.values()):
             result = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
             out = out if result is None else result
-        return out
-
-    def register_forward_hook(self, hook: Callable, *, prepend=False, with_kwargs=False,
-                              always_call=False) -> RemovableHandle:
-        """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
-        return add_hook(self._forward_hooks, (hook, with_kwargs), prepend)
-
-    def register_forward_pre_hook(self, hook: Callable, *, prepend=False,
-                                  with_kwargs=False) -> RemovableHandle:
-        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        return out if watch is None else watch.leave(out)
 
     # ---------------------------------------------------------------- walking the tree
 
@@ -220,17 +225,36 @@ class Module:
         module = self
         for name in target.split(".") if target else ():
             if not hasattr(module, name):
-                raise AttributeError(f"{type(module).__name__} has no attribute `{name}`")
+                raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
             module = getattr(module, name)
             if not isinstance(module, Module):
                 raise AttributeError(f"`{name}` is not an nn.Module")
         return module
 
-    def get_parameter(self, target: str) -> Parameter:
+    def set_submodule(self, target: str, module: Module, strict: bool = False) -> None:
+        """Put a module at a dotted name."""
         path, _, name = target.rpartition(".")
-        return getattr(self.get_submodule(path), name)
+        parent = self.get_submodule(path)
+        if strict and not hasattr(parent, name):
+            raise AttributeError(f"{parent._get_name()} has no attribute `{name}`")
+        setattr(parent, name, module)
 
-    get_buffer = get_parameter
+    def get_parameter(self, target: str) -> Parameter:
+        """The parameter at a dotted name."""
+        return self.member(target, "_parameters", "an nn.Parameter")
+
+    def get_buffer(self, target: str) -> Tensor:
+        """The buffer at a dotted name."""
+        return self.member(target, "_buffers", "a buffer")
+
+    def member(self, target: str, store: str, what: str):
+        path, _, name = target.rpartition(".")
+        module = self.get_submodule(path)
+        if not hasattr(module, name):
+            raise AttributeError(f"{module._get_name()} has no attribute `{name}`")
+        if name not in module.__dict__[store]:
+            raise AttributeError(f"`{name}` is not {what}")
+        return getattr(module, name)
 
     # ---------------------------------------------------------------- modes and conversions
 
@@ -267,46 +291,65 @@ class Module:
         fn(self)
         return self
 
-    def _apply(self, fn: Callable):
+    def _apply(self, fn: Callable, recurse: bool = True):
         """Replace the value of every parameter and buffer."""
-        for module in self.modules():
-            for p in module._parameters.values():
-                if p is not None:
-                    with no_grad():
-                        p.data = fn(p.detach())
-                        if p.grad is not None:
-                            grad, p.grad = p.grad, None
-                            p.grad = fn(grad)
-            for name, b in module._buffers.items():
+        for child in self.children() if recurse else ():
+            child._apply(fn)
+        with no_grad():
+            for p in [p for p in self._parameters.values() if p is not None]:
+                p.data = fn(p.detach())
+                if p.grad is not None:
+                    grad, p.grad = p.grad, None
+                    p.grad = fn(grad)
+            for name, b in self._buffers.items():
                 if b is not None:
-                    module._buffers[name] = fn(b)
+                    self._buffers[name] = fn(b)
         return self
 
     def to(self, *args, dtype=None, device=None, non_blocking=False, memory_format=None):
-        """Convert floating parameters and buffers to a dtype."""
+        """Move all parameters and buffers; convert the floating ones to a dtype."""
         for a in args:
-            dtype = a if isinstance(a, Dtype) else a.dtype if isinstance(a, Tensor) else dtype
-        if dtype is None:
-            return self
-        if not (dtype.is_floating_point or dtype.is_complex):
+            if isinstance(a, (Dtype, Tensor)):
+                dtype = a if isinstance(a, Dtype) else a.dtype
+            elif not isinstance(a, bool):
+                device = a
+        if dtype is not None and not (dtype.is_floating_point or dtype.is_complex):
             raise TypeError("nn.Module.to only accepts floating point or complex dtypes, but got "
                             f"desired dtype={dtype}")
-        return self._apply(lambda t: t.to(dtype) if t.dtype.kind in "fc" else t)
+        return self._apply(lambda t: t.to(
+            device=device, dtype=dtype if t.dtype.kind in "fc" else None))
+
+    def type(self, dst_type):
+        """Convert all parameters and buffers."""
+        return self._apply(lambda t: t.type(dst_type))
 
     def float(self):
-        return self._apply(lambda t: t.float() if t.is_floating_point() else t)
+        return self.floats("float")
 
     def double(self):
-        return self._apply(lambda t: t.double() if t.is_floating_point() else t)
+        return self.floats("double")
 
     def half(self):
-        return self._apply(lambda t: t.half() if t.is_floating_point() else t)
+        return self.floats("half")
 
     def bfloat16(self):
-        return self._apply(lambda t: t.bfloat16() if t.is_floating_point() else t)
+        return self.floats("bfloat16")
+
+    def floats(self, kind: str):
+        return self._apply(lambda t: getattr(t, kind)() if t.is_floating_point() else t)
 
     def cpu(self):
-        return self
+        return self._apply(lambda t: t.cpu())
+
+    def cuda(self, device=None):
+        return self._apply(lambda t: t.cuda(device))
+
+    def to_empty(self, *, device=None, recurse: bool = True):
+        """Parameters and buffers with values that mean nothing."""
+        return self._apply(lambda t: t.new_empty(t.shape), recurse)
+
+    def share_memory(self):
+        return self._apply(lambda t: t)
 
     def compile(self, *args, **kwargs) -> None:
         """Stage `forward` from now on."""
@@ -314,64 +357,11 @@ class Module:
 
         object.__setattr__(self, "forward", compile(self.forward))
 
-    # ---------------------------------------------------------------- state
-
-    def _state(self):
-        """(name, tensor) of what state_dict holds of this module alone."""
-        yield from ((n, p) for n, p in self._parameters.items() if p is not None)
-        yield from ((n, b) for n, b in self._buffers.items()
-                    if b is not None and n not in self._non_persistent_buffers_set)
-
-    def state_dict(self, *args, destination=None, prefix: str = "", keep_vars: bool = False):
-        """Names and values of all parameters and persistent buffers."""
-        if destination is None:
-            destination = OrderedDict()
-            destination._metadata = OrderedDict()
-        if hasattr(destination, "_metadata"):
-            destination._metadata[prefix[:-1]] = {"version": 1}
-        for name, tensor in self._state():
-            destination[prefix + name] = tensor if keep_vars else tensor.detach()
-        for name, child in self._modules.items():
-            if child is not None:
-                child.state_dict(destination=destination, prefix=f"{prefix}{name}.",
-                                 keep_vars=keep_vars)
-        return destination
-
-    def load_state_dict(self, state_dict, strict: bool = True, assign: bool = False):
-        """Copy values in by name. Raises RuntimeError for other names (if strict) and shapes."""
-        missing, errors = [], []
-        own = {f"{path}.{name}" if path else name: tensor
-               for path, module in self.named_modules(remove_duplicate=False)
-               for name, tensor in module._state()}
-        for name, tensor in own.items():
-            if name not in state_dict:
-                missing.append(name)
-                continue
-            given = state_dict[name]
-            if tuple(given.shape) != tuple(tensor.shape):
-                errors.append(f"size mismatch for {name}: copying a param with shape {given.shape} "
-                              "from checkpoint, the shape in current model is "
-                              f"{tensor.shape}.")
-                continue
-            with no_grad():
-                tensor.data = given if assign else tensor.data
-                tensor.copy_(given)
-        unexpected = [name for name in state_dict if name not in own]
-        if strict:
-            for what, names in (("Missing", missing), ("Unexpected", unexpected)):
-                if names:
-                    listed = ", ".join(f'"{n}"' for n in names)
-                    errors.insert(0, f"{what} key(s) in state_dict: {listed}. ")
-        if errors:
-            raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
-                type(self).__name__, "\n\t".join(errors)))
-        return IncompatibleKeys(missing, unexpected)
-
     def __getstate__(self):
         return self.__dict__.copy()
 
     def __setstate__(self, state) -> None:
-        self.__dict__.update(state)
+        self.__dict__.update({h: OrderedDict() for h in HOOKS} | state)
 
     # ---------------------------------------------------------------- text
 
@@ -400,13 +390,6 @@ def kind_of(value) -> str:
 def indented(text: str) -> str:
     first, *rest = text.split("\n")
     return "\n".join([first, *("  " + line for line in rest)])
-
-
-def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
-    handle = RemovableHandle(hooks, hook)
-    if prepend:
-        hooks.move_to_end(handle.key, last=False)
-    return handle
 
 
 def clones(module: Module, count: int) -> list[Module]:

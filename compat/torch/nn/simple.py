@@ -1,114 +1,162 @@
-"""Modules without parameters: activations, dropout, pooling, losses. One table row each."""
+"""Modules without parameters: activations, dropout, padding, pooling, resizing. One row each."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 
 from compat.torch.nn import functional as F
+from compat.torch.nn.functional.convolution import tuple_of
 from compat.torch.nn.functional.dropout import check_probability
 from compat.torch.nn.module import Module
+
+REQUIRED = inspect.Parameter.empty
 
 
 class Simple(Module):
     """A function with settings that are kept as attributes of the module."""
 
     function: staticmethod
+    inputs: Sequence[str] = ("input",)
     settings: dict = {}  # name -> default, in order; REQUIRED has no default
     shown: Sequence[str] = ()  # pieces of the repr, format strings over the settings
-    fixed: dict = {}
+    legacy: Sequence[str] = ()  # arguments that are taken and not kept
+    keyword_only = False
+
+    def __init_subclass__(cls, **kwargs):
+        """Writes `forward` as a call with every setting, and the signature."""
+        super().__init_subclass__(**kwargs)
+        kind = inspect.Parameter.KEYWORD_ONLY if cls.keyword_only else \
+            inspect.Parameter.POSITIONAL_OR_KEYWORD
+        cls.__signature__ = inspect.Signature([
+            inspect.Parameter(n, kind, default=d) for n, d in cls.settings.items()])
+        if "function" in vars(cls) and "forward" not in vars(cls):
+            given = "".join(f", {n}=self.{n}" for n in cls.settings if n not in cls.legacy)
+            inputs = ", ".join(cls.inputs)
+            cls.forward = eval(f"lambda self, {inputs}: function({inputs}{given})",
+                               {"function": cls.function})
 
     def __init__(self, *args, **kwargs):
         super().__init__()
-        if len(args) > len(self.settings):
-            raise TypeError(f"{type(self).__name__}.__init__() takes from 1 to "
-                            f"{len(self.settings) + 1} positional arguments but {len(args) + 1} "
-                            "were given")
-        given = dict(zip(self.settings, args)) | kwargs
-        unknown = set(given) - set(self.settings)
-        if unknown:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                            f"'{sorted(unknown)[0]}'")
-        for name, default in self.settings.items():
-            value = given.get(name, default)
-            if value is REQUIRED:
-                raise TypeError(f"{type(self).__name__}.__init__() missing 1 required positional "
-                                f"argument: '{name}'")
-            setattr(self, name, value)
-        self.prepare()
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
+        bound.apply_defaults()
+        for name, value in bound.arguments.items():
+            if name not in self.legacy:
+                setattr(self, name, value)
+        self.prepare(bound.arguments)
 
-    def prepare(self) -> None:
+    def prepare(self, given: dict) -> None:
         """Adjust settings after they were taken."""
 
-    def forward(self, input):
-        return type(self).function(input, **{n: getattr(self, n) for n in self.settings})
-
     def extra_repr(self) -> str:
-        pieces = [p.format(**{n: getattr(self, n) for n in self.settings}) for p in self.shown]
+        pieces = [p.format_map(self.__dict__) for p in self.shown]
         if getattr(self, "inplace", False):
             pieces.append("inplace=True")
         return ", ".join(pieces)
 
 
-REQUIRED = object()
-
-
-def simple(name: str, function, settings=None, shown=(), doc: str = "", base=Simple):
-    """A class for one row."""
+def simple(name: str, function, settings=None, shown=(), base: type = Simple, **attributes):
+    """A class for one row. `shown` in words: the settings that the repr names."""
+    if isinstance(shown, str):
+        shown = [f"{n}={{{n}}}" for n in shown.split()]
     return type(name, (base,), {
         "function": staticmethod(function), "settings": settings or {}, "shown": tuple(shown),
-        "__doc__": doc or f"{function.__name__} as a module.", "__module__": __name__})
+        "__doc__": f"{function.__name__} as a module.", "__module__": __name__, **attributes})
 
+
+def rows(table, **common) -> list[type]:
+    return [simple(*row, **common) for row in table]
+
+
+# ------------------------------------------------------------------ activations
 
 INPLACE = {"inplace": False}
-ReLU = simple("ReLU", F.relu, INPLACE)
-ReLU6 = simple("ReLU6", F.relu6, INPLACE)
-SiLU = simple("SiLU", F.silu, INPLACE)
-Mish = simple("Mish", F.mish, INPLACE)
-Hardswish = simple("Hardswish", F.hardswish, INPLACE)
-Hardsigmoid = simple("Hardsigmoid", F.hardsigmoid, INPLACE)
-ELU = simple("ELU", F.elu, {"alpha": 1.0} | INPLACE, ["alpha={alpha}"])
-LeakyReLU = simple("LeakyReLU", F.leaky_relu, {"negative_slope": 0.01} | INPLACE,
-                   ["negative_slope={negative_slope}"])
-Hardtanh = simple("Hardtanh", F.hardtanh, {"min_val": -1.0, "max_val": 1.0} | INPLACE,
-                  ["min_val={min_val}", "max_val={max_val}"])
-GELU = simple("GELU", F.gelu, {"approximate": "none"}, ["approximate={approximate!r}"])
-GLU = simple("GLU", F.glu, {"dim": -1}, ["dim={dim}"])
-Tanh, Sigmoid = simple("Tanh", F.tanh), simple("Sigmoid", F.sigmoid)
-LogSigmoid, Softsign = simple("LogSigmoid", F.logsigmoid), simple("Softsign", F.softsign)
-Tanhshrink = simple("Tanhshrink", F.tanhshrink)
-Softplus = simple("Softplus", F.softplus, {"beta": 1.0, "threshold": 20.0},
-                  ["beta={beta}", "threshold={threshold}"])
-Softmax = simple("Softmax", F.softmax, {"dim": None}, ["dim={dim}"])
-LogSoftmax = simple("LogSoftmax", F.log_softmax, {"dim": None}, ["dim={dim}"])
-Softmin = simple("Softmin", F.softmin, {"dim": None}, ["dim={dim}"])
-CosineSimilarity = simple("CosineSimilarity", F.cosine_similarity, {"dim": 1, "eps": 1e-8})
-CosineSimilarity.forward = lambda self, x1, x2: F.cosine_similarity(x1, x2, self.dim, self.eps)
+ReLU, ReLU6, SiLU, Mish, Hardswish, Hardsigmoid, SELU = rows(
+    (name, getattr(F, name.lower()), INPLACE)
+    for name in ("ReLU", "ReLU6", "SiLU", "Mish", "Hardswish", "Hardsigmoid", "SELU"))
+Tanh, Sigmoid, LogSigmoid, Softsign, Tanhshrink = rows(
+    (name, getattr(F, name.lower()))
+    for name in ("Tanh", "Sigmoid", "LogSigmoid", "Softsign", "Tanhshrink"))
+(ELU, CELU, LeakyReLU, Hardtanh, Threshold, GELU, GLU, Softplus, Hardshrink, Softshrink) = rows((
+    ("ELU", F.elu, {"alpha": 1.0} | INPLACE, "alpha"),
+    ("CELU", F.celu, {"alpha": 1.0} | INPLACE, "alpha"),
+    ("LeakyReLU", F.leaky_relu, {"negative_slope": 0.01} | INPLACE, "negative_slope"),
+    ("Hardtanh", F.hardtanh, {"min_val": -1.0, "max_val": 1.0} | INPLACE, "min_val max_val"),
+    ("Threshold", F.threshold, {"threshold": REQUIRED, "value": REQUIRED} | INPLACE,
+     "threshold value"),
+    ("GELU", F.gelu, {"approximate": "none"}, ["approximate={approximate!r}"]),
+    ("GLU", F.glu, {"dim": -1}, "dim"),
+    ("Softplus", F.softplus, {"beta": 1.0, "threshold": 20.0}, "beta threshold"),
+    ("Hardshrink", F.hardshrink, {"lambd": 0.5}, ["{lambd}"]),
+    ("Softshrink", F.softshrink, {"lambd": 0.5}, ["{lambd}"]),
+))
+Softmax, LogSoftmax, Softmin = rows(
+    (name, function, {"dim": None}, "dim") for name, function in
+    (("Softmax", F.softmax), ("LogSoftmax", F.log_softmax), ("Softmin", F.softmin)))
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (N, C, H, W)."""
+
+    def forward(self, input):
+        if input.dim() not in (3, 4):
+            raise ValueError("Softmax2d: expected input to be 3D or 4D, got "
+                             f"{input.dim()}D instead")
+        return F.softmax(input, -3)
+
+
+class RReLU(Simple):
+    """rrelu as a module."""
+
+    settings = {"lower": 1.0 / 8, "upper": 1.0 / 3} | INPLACE
+    shown = ("lower={lower}", "upper={upper}")
+
+    def forward(self, input):
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+
+CosineSimilarity, PairwiseDistance = rows((
+    ("CosineSimilarity", F.cosine_similarity, {"dim": 1, "eps": 1e-8}),
+    ("PairwiseDistance", F.pairwise_distance, {"p": 2.0, "eps": 1e-6, "keepdim": False}),
+), inputs=("x1", "x2"))
 
 
 class Dropping(Simple):
     """Drops in training only."""
 
-    def prepare(self) -> None:
-        check_probability(self.p)
+    settings = {"p": 0.5, "inplace": False}
 
-    def forward(self, input):
-        return type(self).function(input, self.p, self.training, self.inplace)
+    def prepare(self, given) -> None:
+        check_probability(self.p)
 
     def extra_repr(self) -> str:
         return f"p={self.p}, inplace={self.inplace}"
 
 
-DROP = {"p": 0.5, "inplace": False}
-Dropout = simple("Dropout", F.dropout, DROP, base=Dropping)
-Dropout1d = simple("Dropout1d", F.dropout1d, DROP, base=Dropping)
-Dropout2d = simple("Dropout2d", F.dropout2d, DROP, base=Dropping)
+def dropping(name: str, function):
+    return simple(name, function, Dropping.settings, base=Dropping, forward=lambda self, input:
+                  function(input, self.p, self.training, self.inplace))
 
 
-class Flatten(Simple):
-    """Dimensions start_dim ... end_dim as one."""
+Dropout, Dropout1d, Dropout2d, Dropout3d, AlphaDropout, FeatureAlphaDropout = map(dropping, (
+    "Dropout", "Dropout1d", "Dropout2d", "Dropout3d", "AlphaDropout", "FeatureAlphaDropout"), (
+    F.dropout, F.dropout1d, F.dropout2d, F.dropout3d, F.alpha_dropout, F.feature_alpha_dropout))
 
-    function, settings = staticmethod(F.flatten), {"start_dim": 1, "end_dim": -1}
-    shown = ("start_dim={start_dim}", "end_dim={end_dim}")
+# ------------------------------------------------------------------ shapes
+
+(Flatten, ChannelShuffle, PixelShuffle, PixelUnshuffle, Fold, Unfold) = rows((
+    ("Flatten", F.flatten, {"start_dim": 1, "end_dim": -1}, "start_dim end_dim"),
+    ("ChannelShuffle", F.channel_shuffle, {"groups": REQUIRED}, "groups"),
+    ("PixelShuffle", F.pixel_shuffle, {"upscale_factor": REQUIRED}, "upscale_factor"),
+    ("PixelUnshuffle", F.pixel_unshuffle, {"downscale_factor": REQUIRED}, "downscale_factor"),
+    ("Fold", F.fold, {"output_size": REQUIRED, "kernel_size": REQUIRED, "dilation": 1, "padding": 0,
+                      "stride": 1}, "output_size kernel_size dilation padding stride"),
+    ("Unfold", F.unfold, {"kernel_size": REQUIRED, "dilation": 1, "padding": 0, "stride": 1},
+     "kernel_size dilation padding stride"),
+))
 
 
 class Unflatten(Simple):
@@ -121,83 +169,142 @@ class Unflatten(Simple):
         return input.unflatten(self.dim, self.unflattened_size)
 
 
+class Padding(Simple):
+    """Elements around the last dimensions."""
+
+    rank: int
+
+    def prepare(self, given) -> None:
+        self.padding = tuple_of(self.padding, 2 * self.rank)
+
+    def extra_repr(self) -> str:
+        return f"padding={self.padding}, value={self.value}" if "Constant" in \
+            type(self).__name__ else f"{self.padding}"
+
+
+def paddings(kind: str, mode: str, **settings) -> list[type]:
+    def forward(self, input):
+        return F.pad(input, self.padding, mode, getattr(self, "value", None))
+
+    return [simple(f"{kind}{rank}d", F.pad, {"padding": REQUIRED} | settings, base=Padding,
+                   rank=rank, forward=forward) for rank in (1, 2, 3)]
+
+
+ConstantPad1d, ConstantPad2d, ConstantPad3d = paddings("ConstantPad", "constant", value=REQUIRED)
+ZeroPad1d, ZeroPad2d, ZeroPad3d = paddings("ZeroPad", "constant")
+ReflectionPad1d, ReflectionPad2d, ReflectionPad3d = paddings("ReflectionPad", "reflect")
+ReplicationPad1d, ReplicationPad2d, ReplicationPad3d = paddings("ReplicationPad", "replicate")
+CircularPad1d, CircularPad2d, CircularPad3d = paddings("CircularPad", "circular")
+
+
+class Upsample(Simple):
+    """interpolate as a module."""
+
+    settings = {"size": None, "scale_factor": None, "mode": "nearest", "align_corners": None,
+                "recompute_scale_factor": None}
+    function = staticmethod(F.interpolate)
+
+    def prepare(self, given) -> None:
+        if self.scale_factor is not None:
+            self.scale_factor = tuple(map(float, self.scale_factor)) if isinstance(
+                self.scale_factor, tuple) else float(self.scale_factor)
+
+    def extra_repr(self) -> str:
+        what = f"scale_factor={self.scale_factor!r}" if self.scale_factor is not None else \
+            f"size={self.size!r}"
+        return f"{what}, mode={self.mode!r}"
+
+
+class UpsamplingNearest2d(Upsample):
+    """interpolate by the nearest pixel."""
+
+    def __init__(self, size=None, scale_factor=None):
+        super().__init__(size, scale_factor, "nearest")
+
+
+class UpsamplingBilinear2d(Upsample):
+    """interpolate linearly, corner on corner."""
+
+    def __init__(self, size=None, scale_factor=None):
+        super().__init__(size, scale_factor, "bilinear", True)
+
+
+LocalResponseNorm = simple(
+    "LocalResponseNorm", F.local_response_norm,
+    {"size": REQUIRED, "alpha": 1e-4, "beta": 0.75, "k": 1.0},
+    ["{size}", "alpha={alpha}", "beta={beta}", "k={k}"])
+
 # ------------------------------------------------------------------ pooling
 
 
 class Pooling(Simple):
     """The stride defaults to the size of the window."""
 
-    def prepare(self) -> None:
+    rank: int
+    as_tuples: Sequence[str] = ()
+
+    def prepare(self, given) -> None:
         self.stride = self.kernel_size if self.stride is None else self.stride
+        for name in self.as_tuples:
+            setattr(self, name, tuple_of(getattr(self, name), self.rank))
 
 
-MAX_POOL = {"kernel_size": REQUIRED, "stride": None, "padding": 0, "dilation": 1,
-            "return_indices": False, "ceil_mode": False}
-MAX_SHOWN = ["kernel_size={kernel_size}", "stride={stride}", "padding={padding}",
-             "dilation={dilation}", "ceil_mode={ceil_mode}"]
-MaxPool1d = simple("MaxPool1d", F.max_pool1d, MAX_POOL, MAX_SHOWN, base=Pooling)
-MaxPool2d = simple("MaxPool2d", F.max_pool2d, MAX_POOL, MAX_SHOWN, base=Pooling)
-AVG_POOL = {"kernel_size": REQUIRED, "stride": None, "padding": 0, "ceil_mode": False,
-            "count_include_pad": True}
-AVG_SHOWN = ["kernel_size={kernel_size}", "stride={stride}", "padding={padding}"]
-AvgPool2d = simple("AvgPool2d", F.avg_pool2d, AVG_POOL | {"divisor_override": None}, AVG_SHOWN,
-                   base=Pooling)
+WINDOW = {"kernel_size": REQUIRED, "stride": None, "padding": 0}
+MAX_POOL = WINDOW | {"dilation": 1, "return_indices": False, "ceil_mode": False}
+AVG_POOL = WINDOW | {"ceil_mode": False, "count_include_pad": True}
+ADAPTIVE = {"output_size": REQUIRED}
 
 
-class AvgPool1d(Pooling):
-    """The mean of each window."""
-
-    function, settings, shown = staticmethod(F.avg_pool1d), AVG_POOL, AVG_SHOWN
-
-    def prepare(self) -> None:
-        super().prepare()
-        for name in ("kernel_size", "stride", "padding"):
-            value = getattr(self, name)
-            setattr(self, name, (value,) if isinstance(value, int) else tuple(value))
+def of_ranks(name: str, function: str, *row, **attributes) -> list[type]:
+    """The classes of a row for one, two and three dimensions of space."""
+    return [simple(name.format(r), getattr(F, function.format(r)), *row, rank=r, **attributes)
+            for r in (1, 2, 3)]
 
 
-ADAPTIVE = {"output_size": REQUIRED}, ["output_size={output_size}"]
-AdaptiveAvgPool1d = simple("AdaptiveAvgPool1d", F.adaptive_avg_pool1d, *ADAPTIVE)
-AdaptiveAvgPool2d = simple("AdaptiveAvgPool2d", F.adaptive_avg_pool2d, *ADAPTIVE)
-AdaptiveMaxPool2d = simple("AdaptiveMaxPool2d", F.adaptive_max_pool2d, *ADAPTIVE)
+MaxPool1d, MaxPool2d, MaxPool3d = of_ranks(
+    "MaxPool{}d", "max_pool{}d", MAX_POOL, "kernel_size stride padding dilation ceil_mode",
+    base=Pooling)
+AvgPool2d, AvgPool3d = of_ranks(
+    "AvgPool{}d", "avg_pool{}d", AVG_POOL | {"divisor_override": None},
+    "kernel_size stride padding", base=Pooling)[1:]
+AvgPool1d = simple("AvgPool1d", F.avg_pool1d, AVG_POOL, "kernel_size stride padding", base=Pooling,
+                   rank=1, as_tuples=tuple(WINDOW))
+MaxUnpool1d, MaxUnpool2d, MaxUnpool3d = of_ranks(
+    "MaxUnpool{}d", "max_unpool{}d", WINDOW, "kernel_size stride padding", base=Pooling,
+    as_tuples=tuple(WINDOW))
+for _class in (MaxUnpool1d, MaxUnpool2d, MaxUnpool3d):
+    _class.forward = lambda self, input, indices, output_size=None: self.function(
+        input, indices, self.kernel_size, self.stride, self.padding, output_size)
+LPPool1d, LPPool2d, LPPool3d = of_ranks(
+    "LPPool{}d", "lp_pool{}d", {"norm_type": REQUIRED, "kernel_size": REQUIRED, "stride": None,
+                                "ceil_mode": False}, "norm_type kernel_size stride ceil_mode")
+AdaptiveAvgPool1d, AdaptiveAvgPool2d, AdaptiveAvgPool3d = of_ranks(
+    "AdaptiveAvgPool{}d", "adaptive_avg_pool{}d", ADAPTIVE, "output_size")
+AdaptiveMaxPool1d, AdaptiveMaxPool2d, AdaptiveMaxPool3d = of_ranks(
+    "AdaptiveMaxPool{}d", "adaptive_max_pool{}d", ADAPTIVE | {"return_indices": False},
+    "output_size")
 
 
-# ------------------------------------------------------------------ losses
+class FractionalPooling(Simple):
+    """Windows spread at random; their number is given, or a ratio."""
+
+    def prepare(self, given) -> None:
+        name = type(self).__name__
+        self.kernel_size = tuple_of(self.kernel_size, self.rank)
+        if (self.output_size is None) == (self.output_ratio is None):
+            raise ValueError(f"{name} requires specifying either an output size, or a pooling ratio"
+                             if self.output_size is None else
+                             "only one of output_size and output_ratio may be specified")
+        if self.output_size is not None:
+            self.output_size = tuple_of(self.output_size, self.rank)
+        elif isinstance(self.output_ratio, float):
+            self.output_ratio = (self.output_ratio,) * self.rank
+        samples = self.__dict__.pop("_random_samples")
+        self.register_buffer("_random_samples", samples)
 
 
-class Loss(Simple):
-    """A comparison of input and target. A weight is kept as a buffer."""
-
-    def __init__(self, *args, **kwargs):
-        buffers = [n for n in ("weight", "pos_weight") if n in self.settings]
-        super().__init__(*args, **kwargs)
-        for name in buffers:
-            value = self.__dict__.pop(name)
-            self.register_buffer(name, value)
-
-    def forward(self, input, target):
-        return type(self).function(input, target, **{n: getattr(self, n) for n in self.settings})
-
-    def extra_repr(self) -> str:
-        return ""
-
-
-OLD = {"size_average": None, "reduce": None}  # arguments of old that mean nothing any more
-
-
-def loss(name: str, function, settings):
-    return simple(name, function, settings, base=Loss)
-
-
-MSELoss = loss("MSELoss", F.mse_loss, OLD | {"reduction": "mean"})
-L1Loss = loss("L1Loss", F.l1_loss, OLD | {"reduction": "mean"})
-SmoothL1Loss = loss("SmoothL1Loss", F.smooth_l1_loss, OLD | {"reduction": "mean", "beta": 1.0})
-HuberLoss = loss("HuberLoss", F.huber_loss, {"reduction": "mean", "delta": 1.0})
-KLDivLoss = loss("KLDivLoss", F.kl_div, OLD | {"reduction": "mean", "log_target": False})
-BCELoss = loss("BCELoss", F.binary_cross_entropy, {"weight": None} | OLD | {"reduction": "mean"})
-BCEWithLogitsLoss = loss("BCEWithLogitsLoss", F.binary_cross_entropy_with_logits,
-                         {"weight": None} | OLD | {"reduction": "mean", "pos_weight": None})
-INDEXED = {"weight": None, "size_average": None, "ignore_index": -100, "reduce": None,
-           "reduction": "mean"}
-NLLLoss = loss("NLLLoss", F.nll_loss, INDEXED)
-CrossEntropyLoss = loss("CrossEntropyLoss", F.cross_entropy, INDEXED | {"label_smoothing": 0.0})
+FractionalMaxPool2d, FractionalMaxPool3d = (
+    simple(f"FractionalMaxPool{r}d", function,
+           {"kernel_size": REQUIRED, "output_size": None, "output_ratio": None,
+            "return_indices": False, "_random_samples": None}, base=FractionalPooling, rank=r)
+    for r, function in ((2, F.fractional_max_pool2d), (3, F.fractional_max_pool3d)))

@@ -1,20 +1,13 @@
-"""Convolution and pooling of (N, C, *space), or (C, *space) without a batch."""
+"""Convolution of (N, C, *space), or (C, *space) without a batch."""
 
 from __future__ import annotations
 
-import math
-
-import numpy as np
-
 from compat.torch.operation import operation
-from compat.torch.pointwise import like
-from compat.torch.joining import cat
 from kernels.windows import ConvDimensionNumbers
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.convolution import conv_general_dilated
 from minigrad.ops.shaping import reshape, rev, transpose
-from minigrad.ops.windows import reduce_window_max, reduce_window_sum
 
 
 def tuple_of(value, n: int) -> tuple[int, ...]:
@@ -140,143 +133,10 @@ def transposed(rank: int):
     return conv
 
 
-conv_transpose1d, conv_transpose2d = transposed(1), transposed(2)
+conv_transpose1d, conv_transpose2d, conv_transpose3d = map(transposed, (1, 2, 3))
 
 
-# ------------------------------------------------------------------ pooling
-
-
-def window(rank: int, ndim: int, kernel, stride, padding, dilation=None) -> dict:
-    """Parameters of a window over the last `rank` dimensions."""
-    ones = (1,) * (ndim - rank)
-    return {"window_dimensions": ones + kernel, "window_strides": ones + stride,
-            "padding": ((0, 0),) * (ndim - rank) + padding,
-            "base_dilation": (1,) * ndim,
-            "window_dilation": ones + (dilation or (1,) * rank)}
-
-
-def sides(sizes, kernel, stride, padding, dilation, ceil_mode: bool) -> tuple:
-    """Padding (low, high); ceil_mode lets a last window stick out, if it starts inside."""
-    out = []
-    for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation):
-        span = d * (k - 1) + 1
-        extra = 0
-        if ceil_mode:
-            count = math.ceil((n + 2 * p - span) / s) + 1
-            if (count - 1) * s >= n + p:
-                count -= 1
-            extra = max(0, (count - 1) * s + span - (n + 2 * p))
-        out.append((p, p + extra))
-    return tuple(out)
-
-
-def pool_arguments(input, rank, kernel_size, stride, padding):
-    kernel = tuple_of(kernel_size, rank)
-    stride = kernel if stride is None or stride == [] else tuple_of(stride, rank)
-    padding = tuple_of(padding, rank)
-    if any(p > k // 2 for p, k in zip(padding, kernel)):
-        raise RuntimeError("pad should be at most half of effective kernel size, but got pad="
-                           f"{max(padding)}, kernel_size={max(kernel)} and dilation=1")
-    return kernel, stride, padding
-
-
-def max_pool_body(input, kernel, stride, padding, dilation):
-    ndim, rank = len(aval_of(input).shape), len(kernel)
-    return reduce_window_max(input, **window(rank, ndim, kernel, stride, padding, dilation))
-
-
-def avg_pool_body(input, kernel, stride, padding, divisor):
-    """The sum of each window over the number of its elements: `divisor` for all, or one each."""
-    ndim, rank = len(aval_of(input).shape), len(kernel)
-    total = reduce_window_sum(input, **window(rank, ndim, kernel, stride, padding))
-    if isinstance(divisor, int):
-        return e.div(total, like(total, divisor))
-    counts = np.array(1)
-    for row in divisor:
-        counts = np.multiply.outer(counts, np.array(row))
-    shape = (1,) * (ndim - rank) + counts.shape
-    return e.div(total, counts.astype(aval_of(total).dtype).reshape(shape))
-
-
-def window_counts(n: int, k: int, s: int, p: int, extra: int, include_pad: bool) -> tuple:
-    """How many elements each window of one dimension averages."""
-    count = (n + 2 * p + extra - k) // s + 1
-    high = n + p if include_pad else n
-    low = -p if include_pad else 0
-    starts = [i * s - p for i in range(count)]
-    return tuple(min(start + k, high) - max(start, low) for start in starts)
-
-
-def max_pool(rank: int):
-    names = {1: "max_pool1d", 2: "max_pool2d_with_indices", 3: "max_pool3d_with_indices"}
-    op = operation(max_pool_body, name=names[rank], tensors=("input",))
-
-    def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
-             return_indices=False):
-        if return_indices:
-            raise NotImplementedError("max pooling with return_indices=True")
-        kernel, stride, padding = pool_arguments(input, rank, kernel_size, stride, padding)
-        dilation = tuple_of(dilation, rank)
-        around = sides(input.spec.shape[-rank:], kernel, stride, padding, dilation, ceil_mode)
-        return op(input, kernel, stride, around, dilation)
-
-    pool.__name__ = pool.__qualname__ = f"max_pool{rank}d"
-    pool.__doc__ = f"The maximum of each window over {rank} dimensions."
-    return pool
-
-
-def avg_pool(rank: int):
-    op = operation(avg_pool_body, name=f"avg_pool{rank}d", tensors=("input",))
-
-    def pool(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
-             divisor_override=None):
-        kernel, stride, padding = pool_arguments(input, rank, kernel_size, stride, padding)
-        space = input.spec.shape[-rank:]
-        around = sides(space, kernel, stride, padding, (1,) * rank, ceil_mode)
-        if divisor_override is not None:
-            divisor = divisor_override
-        else:
-            divisor = tuple(window_counts(n, k, s, p, high - p, count_include_pad)
-                            for n, k, s, p, (_, high) in
-                            zip(space, kernel, stride, padding, around))
-            if all(set(row) == {k} for row, k in zip(divisor, kernel)):
-                divisor = math.prod(kernel)
-        return op(input, kernel, stride, around, divisor)
-
-    pool.__name__ = pool.__qualname__ = f"avg_pool{rank}d"
-    pool.__doc__ = f"The mean of each window over {rank} dimensions."
-    return pool
-
-
-max_pool1d, max_pool2d = max_pool(1), max_pool(2)
-avg_pool1d, avg_pool2d = avg_pool(1), avg_pool(2)
-
-
-def adaptive_windows(n: int, count: int) -> list[tuple[int, int]]:
-    return [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
-
-
-def adaptive(rank: int, pool, reduce):
-    def function(input, output_size):
-        space = input.spec.shape[-rank:]
-        sizes = (output_size,) * rank if isinstance(output_size, int) or output_size is None \
-            else tuple(output_size)
-        sizes = tuple(n if m is None else m for n, m in zip(space, sizes))
-        if set(sizes) == {1}:
-            return reduce(input, tuple(range(-rank, 0)), True)
-        if all(n % m == 0 for n, m in zip(space, sizes)):
-            kernel = tuple(n // m for n, m in zip(space, sizes))
-            return pool(input, kernel, kernel)
-        out = input
-        for i, (n, m) in enumerate(zip(space, sizes)):
-            dim = i - rank
-            out = cat([reduce(out.narrow(dim, start, stop - start), (dim,), True)
-                       for start, stop in adaptive_windows(n, m)], dim)
-        return out
-
-    return function
-
-
-adaptive_avg_pool1d = adaptive(1, avg_pool1d, lambda x, dim, keep: x.mean(dim, keep))
-adaptive_avg_pool2d = adaptive(2, avg_pool2d, lambda x, dim, keep: x.mean(dim, keep))
-adaptive_max_pool2d = adaptive(2, max_pool2d, lambda x, dim, keep: x.amax(dim, keep))
+def conv_tbc(input, weight, bias, pad=0):
+    """conv1d of (time, batch, channels)."""
+    out = conv1d(input.permute(1, 2, 0), weight.permute(2, 1, 0), bias, padding=pad)
+    return out.permute(2, 0, 1)

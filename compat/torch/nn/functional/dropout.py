@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from compat.torch.pointwise import PAIRS
@@ -30,19 +32,37 @@ def memory_order(input) -> list[int]:
     return sorted(range(len(array.shape)), key=lambda d: -array.strides[d])
 
 
-def dropout_with(shape, input, p: float, training: bool, inplace: bool):
+def kept(input, shape, p: float):
+    """A mask of ones and zeros, each zero with probability p."""
+    order = memory_order(input) if shape == input.spec.shape else list(range(len(shape)))
+    mask = draw("bernoulli", [shape[d] for d in order], input.spec.dtype, probability=1 - p)
+    if order != sorted(order):
+        mask = mask.permute([order.index(d) for d in range(len(order))])
+    return mask
+
+
+ALPHA = 1.7580993408473766  # minus the value that selu approaches far below zero
+
+
+def dropout_with(shape, input, p: float, training: bool, inplace: bool, alpha: bool = False):
     check_probability(p)
     if not training or p == 0 or not input.numel():
         return input
     if p == 1:
         out = PAIRS["mul"](input, 0.0)
+    elif alpha:  # mean and variance stay what they are after selu
+        scale = 1 / math.sqrt((ALPHA ** 2 * p + 1) * (1 - p))
+        mask = kept(input, shape, p)
+        out = input * (mask * scale) + ((mask - 1) * (ALPHA * scale) + ALPHA * scale * p)
     else:
-        order = memory_order(input)
-        mask = draw("bernoulli", [shape[d] for d in order], input.spec.dtype, probability=1 - p)
-        if order != sorted(order):
-            mask = mask.permute([order.index(d) for d in range(len(order))])
-        out = PAIRS["mul"](input, PAIRS["div"](mask, 1 - p))
+        out = PAIRS["mul"](input, PAIRS["div"](kept(input, shape, p), 1 - p))
     return views.write(input, out) if inplace else out
+
+
+def channels(shape, batched: int):
+    """One mask element a channel: of (N, C, ...) with `batched` dimensions, or of (C, ...)."""
+    front = 2 if len(shape) >= batched else 1
+    return shape[:front] + (1,) * (len(shape) - front)
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
@@ -50,13 +70,25 @@ def dropout(input, p=0.5, training=True, inplace=False):
     return dropout_with(input.spec.shape, input, p, training, inplace)
 
 
-def dropout1d(input, p=0.5, training=True, inplace=False):
-    """Zero whole channels of (N, C, L)."""
-    shape = input.spec.shape
-    return dropout_with(shape[:-1] + (1,), input, p, training, inplace)
+def alpha_dropout(input, p=0.5, training=False, inplace=False):
+    """Dropout after selu: to its lowest value, keeping mean and variance."""
+    return dropout_with(input.spec.shape, input, p, training, inplace, True)
 
 
-def dropout2d(input, p=0.5, training=True, inplace=False):
-    """Zero whole channels of (N, C, H, W)."""
-    shape = input.spec.shape
-    return dropout_with(shape[:-2] + (1, 1), input, p, training, inplace)
+def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
+    """alpha_dropout of whole channels."""
+    return dropout_with(channels(input.spec.shape, 0), input, p, training, inplace, True)
+
+
+def channel_dropout(rank: int, batched: int):
+    def fn(input, p=0.5, training=True, inplace=False):
+        shape = input.spec.shape
+        return dropout_with(channels(shape, batched), input, p, training, inplace)
+
+    fn.__name__ = fn.__qualname__ = f"dropout{rank}d"
+    fn.__doc__ = f"Zero whole channels of {rank} dimensions."
+    return fn
+
+
+# as PyTorch, dropout2d takes three dimensions for a batch of one-dimensional channels
+dropout1d, dropout2d, dropout3d = (channel_dropout(*a) for a in ((1, 3), (2, 3), (3, 5)))

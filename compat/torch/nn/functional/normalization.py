@@ -131,6 +131,25 @@ def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     return group_norm_op(input, weight, bias, num_groups, eps)
 
 
+def instance_norm(input, running_mean=None, running_var=None, weight=None, bias=None,
+                  use_input_stats=True, momentum=0.1, eps=1e-5):
+    """Each channel of each example with mean 0 and variance 1: batch norm of a batch of one."""
+    n, c, *space = input.spec.shape
+    if use_input_stats and math.prod(space) == 1:
+        raise ValueError("Expected more than 1 spatial element when training, got input size "
+                         f"{input.size()}")
+    means = [None if x is None else x.repeat(n) for x in (running_mean, running_var)]
+    affine = [None if x is None else x.repeat(n) for x in (weight, bias)]
+    out = batch_norm(input.reshape(1, n * c, *space), *means, *affine, use_input_stats, momentum,
+                     eps)
+    if use_input_stats:
+        with no_grad():
+            for kept, new in zip((running_mean, running_var), means):
+                if kept is not None:
+                    kept.copy_(new.reshape(n, c).mean(0))
+    return out.reshape(input.shape)
+
+
 @operation(name="rms_norm", tensors=("input", "weight"))
 def rms_norm_op(input, weight=None, normalized_shape=(), eps=None):
     import ml_dtypes

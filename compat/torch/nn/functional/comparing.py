@@ -1,0 +1,223 @@
+"""Losses composed of tensor functions: margins, similarities, distributions, CTC."""
+
+from __future__ import annotations
+
+import functools
+import math
+
+import numpy as np
+
+from compat.torch import creation
+from compat.torch.nn.functional.activations import logsigmoid
+from compat.torch.nn.functional.losses import check_reduction
+from compat.torch.nn.functional.other import pairwise_distance
+from compat.torch.operation import operation
+from compat.torch.pointwise import like, where
+from compat.torch.promotion import expand_to
+from compat.torch.tensor import Tensor, from_array
+from minigrad import core
+from minigrad.core import aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import transcendental as t
+from minigrad.ops.flow import scan
+from minigrad.ops.selection import select_n, stop_gradient
+from minigrad.ops.shaping import pad, reshape
+
+
+def finish(loss, reduction: str):
+    check_reduction(reduction)
+    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+
+
+def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None,
+                         reduction="mean"):
+    """x where the target is 1, max(0, margin - x) where it is -1."""
+    zero = input * 0
+    positive = where(target == 1, input, zero)
+    return finish(where(target == -1, (margin - input).clamp_min(0), zero) + positive, reduction)
+
+
+def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
+                        reduction="mean"):
+    """max(0, -y (x1 - x2) + margin)."""
+    return finish((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+
+
+def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
+                          reduction="mean"):
+    """1 - cos(x1, x2) for target 1, max(0, cos - margin) for -1."""
+    product = (input1 * input2).sum(-1)
+    squares = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]  # PyTorch's epsilon
+    cos = product / (squares[0] * squares[1]).sqrt()
+    zero = cos * 0
+    return finish(where(target == 1, 1 - cos, zero)
+                  + where(target == -1, (cos - margin).clamp_min(0), zero), reduction)
+
+
+def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """log(1 + exp(-y x))."""
+    return finish((-target * input).exp().log1p(), reduction)
+
+
+def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None,
+                                      margin=1.0, swap=False, reduction="mean"):
+    """max(0, d(a, p) - d(a, n) + margin)."""
+    distance = distance_function or pairwise_distance
+    far = distance(anchor, negative)
+    if swap:
+        far = far.minimum(distance(positive, negative))
+    return finish((margin + distance(anchor, positive) - far).clamp_min(0), reduction)
+
+
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False,
+                        size_average=None, reduce=None, reduction="mean"):
+    """triplet_margin_with_distance_loss with the p-norm."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
+    return triplet_margin_with_distance_loss(
+        anchor, positive, negative, margin=margin, swap=swap, reduction=reduction,
+        distance_function=lambda a, b: pairwise_distance(a, b, p, eps))
+
+
+def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8,
+                     reduce=None, reduction="mean"):
+    """The rate minus target times its logarithm; `full` adds Stirling's term."""
+    loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
+    if full:
+        stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
+        loss = loss + stirling.masked_fill(target <= 1, 0)
+    return finish(loss, reduction)
+
+
+def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
+    """(log var + (x - y)^2 / var) / 2."""
+    if not isinstance(var, Tensor):
+        var = creation.full_like(input, float(var))
+    if bool((var < 0).any()):
+        raise ValueError("var has negative entry/entries")
+    if var.shape != input.shape:
+        if input.shape[:-1] == var.shape:
+            var = var.unsqueeze(-1)
+        elif input.shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
+            raise ValueError("var is of incorrect size")
+    check_reduction(reduction)
+    var = var.clone()
+    var.data.clamp_(min=eps)  # the derivative goes through unclamped
+    loss = 0.5 * (var.log() + (input - target) ** 2 / var)
+    return finish(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
+
+
+def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None,
+                                reduction="mean"):
+    """Binary cross entropy of each class, averaged over classes."""
+    loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
+    return finish((loss if weight is None else loss * weight).mean(-1), reduction)
+
+
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None,
+                      reduction="mean"):
+    """The mean over classes of max(0, margin - x[y] + x[i])^p."""
+    if p not in (1, 2):
+        raise ValueError("only p == 1 and p == 2 supported")
+    rows, index = (x if input.dim() > 1 else x.reshape(1, -1) for x in (input, target))
+    index = index.reshape(-1, 1)
+    terms = (margin - rows.gather(1, index) + rows).clamp_min(0) ** p
+    if weight is not None:
+        terms = terms * weight[index]
+    own = creation.arange(rows.shape[1]) == index
+    loss = terms.masked_fill(own, 0).sum(1) / rows.shape[1]
+    return finish(loss if input.dim() > 1 else loss[0], reduction)
+
+
+def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+    """Margins between all labels, listed up to the first -1, and all other classes."""
+    rows, labels = (x if x.dim() > 1 else x.reshape(1, -1) for x in (input, target))
+    valid = (labels < 0).long().cumsum(1) == 0
+    index = labels.masked_fill(~valid, 0)
+    n = rows.shape[1]
+    hits = (index.unsqueeze(2) == creation.arange(n)) & valid.unsqueeze(2)
+    gaps = (1 - rows.gather(1, index).unsqueeze(2) + rows.unsqueeze(1)).clamp_min(0)
+    out = hits.any(1).unsqueeze(1) | ~valid.unsqueeze(2)
+    loss = gaps.masked_fill(out, 0).sum((1, 2)) / n
+    return finish(loss if input.dim() > 1 else loss[0], reduction)
+
+
+# ------------------------------------------------------------------ connectionist labels
+
+NOWHERE = -1e30  # the logarithm of a probability of nothing, without the nan of inf - inf
+
+
+def log_add(terms):
+    """log of the sum of exponentials."""
+    top = stop_gradient(functools.reduce(e.max_, terms))
+    total = functools.reduce(e.add, [t.exp(e.sub(x, top)) for x in terms])
+    return e.add(t.log(total), top)
+
+
+@operation(name="ctc_loss", tensors=("scores", "skips", "live"))
+def ctc_paths(scores, skips, live):
+    """Log-probabilities (N, S) of all paths that end at each of the extended labels.
+    scores (T, N, S): of each label at each time; skips (N, S): may a path leave out the blank
+    before a label?; live (T, N): is the time within the input?"""
+    n, s = aval_of(skips).shape
+    start = np.full((n, s), NOWHERE, aval_of(scores).dtype)
+    start[:, 0] = 0  # as if a blank had been passed before the first time
+    nowhere = start.dtype.type(NOWHERE)
+
+    def moved(paths, by):
+        return pad(paths, nowhere, padding_config=((0, 0, 0), (by, -by, 0)))
+
+    def step(paths, now):
+        score, alive = now
+        jumped = select_n(skips, like(paths, NOWHERE), moved(paths, 2))
+        new = e.add(log_add([paths, moved(paths, 1), jumped]), score)
+        return select_n(expand_to(reshape(alive, new_sizes=(n, 1)), (n, s)), paths, new), ()
+
+    return scan(step, start, (scores, live))[0]
+
+
+def padded_labels(targets, lengths, blank: int):
+    """(labels with a blank before, between and after them (N, 2 L + 1), where a path may skip)."""
+    rows = np.asarray(core.to_array(targets))
+    if rows.ndim == 1:
+        ends = np.cumsum(lengths)
+        rows = [rows[stop - n:stop] for n, stop in zip(lengths, ends)]
+    labels = np.full((len(lengths), 2 * max(lengths, default=0) + 1), blank, np.int64)
+    for i, (row, n) in enumerate(zip(rows, lengths)):
+        labels[i, 1:2 * n:2] = row[:n]
+    skips = np.zeros(labels.shape, bool)
+    skips[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
+    return labels, skips
+
+
+def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean",
+             zero_infinity=False):
+    """Minus the log-probability of all alignments of the targets with (T, N, C) log-probabilities.
+    Source: Graves et al. (2006)."""
+    single = log_probs.dim() == 2
+    if single:
+        log_probs = log_probs.unsqueeze(1)
+        targets = targets.unsqueeze(0) if targets.dim() == 1 else targets
+    inputs, lengths = (np.asarray(core.to_array(x)).reshape(-1) if isinstance(x, core.Tensor)
+                       else np.array(x).reshape(-1) for x in (input_lengths, target_lengths))
+    steps, batch, _ = log_probs.spec.shape
+    if (inputs > steps).any():
+        raise RuntimeError(f"Expected input_lengths to have value at most {steps}, but got value "
+                           f"{inputs.max()} (while checking arguments for ctc_loss_cpu)")
+    labels, skips = padded_labels(targets, lengths, blank)
+    live = np.arange(steps)[:, None] < inputs
+    scores = log_probs.gather(2, from_array(np.broadcast_to(labels, (steps, *labels.shape))))
+    paths = ctc_paths(scores, from_array(skips), from_array(live))
+    ends = from_array(np.stack([2 * lengths, np.maximum(2 * lengths - 1, 0)], 1))
+    last = paths.gather(1, ends).masked_fill(
+        from_array(np.stack([np.zeros(batch, bool), lengths == 0], 1)), NOWHERE)
+    loss = -last.logsumexp(1)
+    loss = where(loss > -NOWHERE / 2, loss.detach() + math.inf, loss)
+    # PyTorch's gradient takes log_probs for a result of log_softmax: it adds each probability
+    mass = (log_probs.exp().sum(2) * from_array(live.astype(scores.spec.dtype))).sum(0)
+    loss = loss + (mass - mass.detach())
+    if zero_infinity:
+        loss = where(loss.isinf(), loss.new_zeros(()), loss)
+    if reduction == "mean":
+        return (loss / from_array(np.maximum(lengths, 1).astype(scores.spec.dtype))).mean()
+    return loss[0] if single and reduction == "none" else finish(loss, reduction)

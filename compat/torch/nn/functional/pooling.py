@@ -1,0 +1,448 @@
+"""Pooling of (N, C, *space), or (C, *space) without a batch.
+
+The usual maxima and sums are the primitives `reduce_window_*`. Whatever else takes windows
+(positions of maxima, holes, windows of unequal size, columns for `unfold`) lists for each dimension
+the places that each window sees, -1 for none, and gathers them all at once.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from compat.torch.indexing import index_put_op
+from compat.torch.nn.functional.convolution import tuple_of
+from compat.torch.nn.functional.losses import picked
+from compat.torch.operation import operation
+from compat.torch.pointwise import like
+from compat.torch.random import draw
+from compat.torch.tensor import from_array
+from kernels.reference import lowest
+from minigrad import core
+from minigrad.core import I64, aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import reduction as r
+from minigrad.ops.families import full
+from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
+from minigrad.ops.joining import concatenate
+from minigrad.ops.shaping import broadcast_in_dim, reshape, transpose
+from minigrad.ops.windows import reduce_window_max, reduce_window_sum
+
+# ------------------------------------------------------------------ the places of windows
+
+
+def out_size(n: int, k: int, s: int, p: int, d: int, ceil_mode: bool) -> int:
+    """How many windows there are; with ceil_mode a last one may stick out, if it starts inside."""
+    span = d * (k - 1) + 1
+    if not ceil_mode:
+        return (n + 2 * p - span) // s + 1
+    count = -((n + 2 * p - span) // -s) + 1
+    return count - 1 if (count - 1) * s >= n + p else count
+
+
+def regular(n: int, k: int, s: int, p: int, d: int = 1, ceil_mode: bool = False) -> np.ndarray:
+    """The places along one dimension: (windows, k)."""
+    places = np.arange(out_size(n, k, s, p, d, ceil_mode))[:, None] * s - p + np.arange(k) * d
+    return np.where((places >= 0) & (places < n), places, -1)
+
+
+def adaptive_places(n: int, count: int) -> np.ndarray:
+    """Windows of nearly equal size that cover everything."""
+    i = np.arange(count)[:, None]
+    start, stop = i * n // count, -(-(i + 1) * n // count)
+    places = start + np.arange((stop - start).max(initial=0))
+    return np.where(places < stop, places, -1)
+
+
+def flat_places(rows) -> np.ndarray:
+    """Places along each dimension as places in the flattened space: (*outputs, elements)."""
+    sizes, rows = zip(*rows)
+    rank = len(rows)
+    flat: np.ndarray = np.zeros((1,) * 2 * rank, np.int64)
+    outside = np.zeros((1,) * 2 * rank, bool)
+    for i, (n, row) in enumerate(zip(sizes, rows)):
+        shape = [1] * 2 * rank
+        shape[i], shape[rank + i] = row.shape
+        row = row.reshape(shape)
+        flat, outside = flat * n + row, outside | (row < 0)
+    flat = np.where(outside, -1, flat)
+    return flat.reshape(*flat.shape[:rank], -1)
+
+
+def seen(x, table: np.ndarray, rank: int, fill):
+    """x (..., *space) as (..., *outputs, elements): what each window sees."""
+    shape = aval_of(x).shape
+    lead, n = shape[:len(shape) - rank], math.prod(shape[len(shape) - rank:])
+    x = reshape(x, new_sizes=(*lead, n))
+    if (table < 0).any():
+        x = concatenate(x, full((*lead, 1), fill, aval_of(x).dtype), dimension=len(lead))
+        table = np.where(table < 0, n, table)
+    front = tuple(range(len(lead)))
+    numbers = GatherDimensionNumbers(front, (len(lead),), (len(lead),))
+    return gather(x, table[..., None], dimension_numbers=numbers, slice_sizes=(*lead, 1),
+                  mode=CLIP)
+
+
+def largest(x, table: np.ndarray, rank: int):
+    """(the largest that each window sees, its place in the flattened space)."""
+    windows = seen(x, table, rank, lowest(aval_of(x).dtype))
+    axis = len(aval_of(windows).shape) - 1
+    best = r.argmax(windows, axes=(axis,), index_dtype=I64)
+    own = tuple(range(axis - rank, axis + 1))
+    places = broadcast_in_dim(table, shape=aval_of(windows).shape, broadcast_dimensions=own)
+    return picked(windows, best, axis), picked(places, best, axis)
+
+
+def average(x, table: np.ndarray, rank: int):
+    counts = (table >= 0).sum(-1).astype(aval_of(x).dtype)
+    windows = seen(x, table, rank, 0)
+    axis = len(aval_of(windows).shape) - 1
+    total = r.reduce_sum(windows, axes=(axis,))
+    own = tuple(range(axis - rank, axis))
+    return e.div(total, broadcast_in_dim(counts, shape=aval_of(total).shape,
+                                         broadcast_dimensions=own))
+
+
+# ------------------------------------------------------------------ windows of one size
+
+
+def around(sizes, kernel, stride, padding, dilation, ceil_mode: bool) -> tuple:
+    """Padding (low, high) of `reduce_window`."""
+    return tuple(
+        (p, max(p, (out_size(n, k, s, p, d, ceil_mode) - 1) * s + d * (k - 1) + 1 - n - p))
+        for n, k, s, p, d in zip(sizes, kernel, stride, padding, dilation))
+
+
+def window(ndim: int, kernel, stride, padding) -> dict:
+    """Parameters of a window over the last dimensions."""
+    ones = (1,) * (ndim - len(kernel))
+    return {"window_dimensions": ones + kernel, "window_strides": ones + stride,
+            "padding": ((0, 0),) * len(ones) + padding,
+            "base_dilation": (1,) * ndim, "window_dilation": (1,) * ndim}
+
+
+def pool_arguments(input, rank, name, kernel_size, stride, padding, dilation=1, ceil_mode=False):
+    """Kernel, stride, padding and dilation, one number a dimension each; PyTorch's complaints."""
+    kernel, padding, dilation = (tuple_of(v, rank) for v in (kernel_size, padding, dilation))
+    stride = kernel if stride is None or stride == [] else tuple_of(stride, rank)
+    shape = input.spec.shape
+    if len(shape) not in (rank + 1, rank + 2):
+        raise RuntimeError(f"{name}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with "
+                           f"optional 0 dim batch size for input, but got: {list(shape)}"
+                           if rank > 1 else f"{name}() Expected 2D or 3D input tensor, but got "
+                           f"{list(shape)}")
+    if min(stride) <= 0:
+        raise RuntimeError("stride should not be zero" if rank > 1 else
+                           f"{name}() stride must be greater than zero, but got {stride[0]}")
+    for p, k, d in zip(padding, kernel, dilation):
+        if p < 0:
+            raise RuntimeError(f"pad must be non-negative, but got pad: {p}")
+        if p > (d * (k - 1) + 1) // 2:
+            raise RuntimeError("pad should be at most half of effective kernel size, but got pad="
+                               f"{p}, kernel_size={k} and dilation={d}")
+    out = [out_size(*a, ceil_mode) for a in zip(shape[-rank:], kernel, stride, padding, dilation)]
+    if min(out) <= 0:
+        sizes = ["x".join(map(str, (shape[-rank - 1], *v))) for v in (shape[-rank:], out)]
+        raise RuntimeError(f"Given input size: ({sizes[0]}). Calculated output size: "
+                           f"({sizes[1]}). Output size is too small")
+    return kernel, stride, padding, dilation
+
+
+def max_pool_body(input, kernel, stride, padding):
+    return reduce_window_max(input, **window(len(aval_of(input).shape), kernel, stride, padding))
+
+
+def max_places_body(input, kernel, stride, padding, dilation, ceil_mode):
+    rank = len(kernel)
+    space = aval_of(input).shape[-rank:]
+    rows = [(a[0], regular(*a, ceil_mode)) for a in zip(space, kernel, stride, padding, dilation)]
+    return largest(input, flat_places(rows), rank)
+
+
+def avg_pool_body(input, kernel, stride, padding, divisor):
+    """The sum of each window over the number of its elements: `divisor` for all, or one each."""
+    ndim, rank = len(aval_of(input).shape), len(kernel)
+    total = reduce_window_sum(input, **window(ndim, kernel, stride, padding))
+    if isinstance(divisor, int):
+        return e.div(total, like(total, divisor))
+    counts = np.array(1)
+    for row in divisor:
+        counts = np.multiply.outer(counts, np.array(row))
+    shape = (1,) * (ndim - rank) + counts.shape
+    return e.div(total, counts.astype(aval_of(total).dtype).reshape(shape))
+
+
+def window_counts(n: int, k: int, s: int, p: int, count: int, include_pad: bool) -> tuple:
+    """How many elements each window of one dimension averages."""
+    low, high = (-p, n + p) if include_pad else (0, n)
+    starts = [i * s - p for i in range(count)]
+    return tuple(min(start + k, high) - max(start, low) for start in starts)
+
+
+def named(fn, name: str, doc: str):
+    fn.__name__ = fn.__qualname__ = name
+    fn.__doc__ = doc
+    return fn
+
+
+def max_pool(rank: int):
+    name = f"max_pool{rank}d"
+    node = "squeeze.1" if rank == 1 else f"{name}_with_indices"  # PyTorch pools one row in two
+    op = operation(max_pool_body, name=node, tensors=("input",))
+    with_places = operation(max_places_body, name=node, tensors=("input",))
+
+    def pool(input, kernel_size, stride=None, padding=0, dilation=1, ceil_mode=False,
+             return_indices=False):
+        kernel, stride, padding, dilation = pool_arguments(
+            input, rank, name, kernel_size, stride, padding, dilation, ceil_mode)
+        if return_indices or dilation != (1,) * rank:
+            both = with_places(input, kernel, stride, padding, dilation, ceil_mode)
+            return both if return_indices else both[0]
+        return op(input, kernel, stride, around(
+            input.spec.shape[-rank:], kernel, stride, padding, dilation, ceil_mode))
+
+    return named(pool, name, f"The maximum of each window over {rank} dimensions.")
+
+
+def avg_pool(rank: int):
+    name = f"avg_pool{rank}d"
+    op = operation(avg_pool_body, name="squeeze.1" if rank == 1 else name, tensors=("input",))
+
+    def pool(input, kernel_size, stride=None, padding=0, ceil_mode=False, count_include_pad=True,
+             divisor_override=None):
+        kernel, stride, padding, ones = pool_arguments(
+            input, rank, name, kernel_size, stride, padding, 1, ceil_mode)
+        space = input.spec.shape[-rank:]
+        if divisor_override == 0:
+            raise RuntimeError("divisor must be not zero")
+        divisor = divisor_override or tuple(
+            window_counts(n, k, s, p, out_size(n, k, s, p, 1, ceil_mode), count_include_pad)
+            for n, k, s, p in zip(space, kernel, stride, padding))
+        if divisor_override is None and all({*row} == {k} for row, k in zip(divisor, kernel)):
+            divisor = math.prod(kernel)
+        return op(input, kernel, stride, around(space, kernel, stride, padding, ones, ceil_mode),
+                  divisor)
+
+    return named(pool, name, f"The mean of each window over {rank} dimensions.")
+
+
+def with_indices(pool):
+    """The variant that also returns where the maxima are."""
+    def fn(input, *args, return_indices=True, **kwargs):
+        return pool(input, *args, **kwargs, return_indices=True)
+
+    return named(fn, f"{pool.__name__}_with_indices", f"{pool.__name__} with places.")
+
+
+max_pool1d, max_pool2d, max_pool3d = map(max_pool, (1, 2, 3))
+avg_pool1d, avg_pool2d, avg_pool3d = map(avg_pool, (1, 2, 3))
+max_pool1d_with_indices, max_pool2d_with_indices, max_pool3d_with_indices = map(
+    with_indices, (max_pool1d, max_pool2d, max_pool3d))
+
+
+def lp_pool(rank: int):
+    pool = (avg_pool1d, avg_pool2d, avg_pool3d)[rank - 1]
+
+    def fn(input, norm_type, kernel_size, stride=None, ceil_mode=False):
+        mean = pool(input.pow(norm_type), kernel_size, stride, 0, ceil_mode)
+        size = math.prod(tuple_of(kernel_size, rank))
+        return (mean.sign() * mean.abs().relu() * size).pow(1.0 / norm_type)
+
+    return named(fn, f"lp_pool{rank}d", "The p-norm of each window.")
+
+
+lp_pool1d, lp_pool2d, lp_pool3d = map(lp_pool, (1, 2, 3))
+
+
+# ------------------------------------------------------------------ windows of a number
+
+
+def adaptive_body(reduce):
+    def fn(input, sizes):
+        space = aval_of(input).shape[-len(sizes):]
+        rows = [(n, adaptive_places(n, m)) for n, m in zip(space, sizes)]
+        return reduce(input, flat_places(rows), len(sizes))
+
+    return fn
+
+
+def adaptive_sizes(input, rank: int, output_size, name: str) -> tuple[int, ...]:
+    shape = input.spec.shape
+    if len(shape) not in (rank + 1, rank + 2):
+        raise RuntimeError(f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got "
+                           f"{list(shape)}")
+    sizes = (output_size,) * rank if isinstance(output_size, int) or output_size is None \
+        else tuple(output_size)
+    return tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], sizes))
+
+
+def adaptive_avg_pool(rank: int):
+    name, pool = f"adaptive_avg_pool{rank}d", (avg_pool1d, avg_pool2d, avg_pool3d)[rank - 1]
+    node = "squeeze.1" if rank == 1 else f"_{name}"
+    op = operation(adaptive_body(average), name=node, tensors=("input",))
+
+    def fn(input, output_size):
+        sizes, space = adaptive_sizes(input, rank, output_size, name), input.spec.shape[-rank:]
+        if set(sizes) == {1}:
+            return input.mean(tuple(range(-rank, 0)), True)
+        if all(m and n % m == 0 for n, m in zip(space, sizes)):
+            return pool(input, tuple(n // m for n, m in zip(space, sizes)))
+        return op(input, sizes)
+
+    return named(fn, name, "The mean of windows that cover everything.")
+
+
+def adaptive_max_pool(rank: int):
+    name = f"adaptive_max_pool{rank}d"
+    op = operation(adaptive_body(largest), name="squeeze.1" if rank == 1 else name,
+                   tensors=("input",))
+
+    def fn(input, output_size, return_indices=False):
+        both = op(input, adaptive_sizes(input, rank, output_size, name))
+        return both if return_indices else both[0]
+
+    return named(fn, name, "The maximum of windows that cover everything.")
+
+
+adaptive_avg_pool1d, adaptive_avg_pool2d, adaptive_avg_pool3d = map(adaptive_avg_pool, (1, 2, 3))
+adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d = map(adaptive_max_pool, (1, 2, 3))
+(adaptive_max_pool1d_with_indices, adaptive_max_pool2d_with_indices,
+ adaptive_max_pool3d_with_indices) = map(
+    with_indices, (adaptive_max_pool1d, adaptive_max_pool2d, adaptive_max_pool3d))
+
+
+def fractional_starts(sample: np.ndarray, n: int, k: int, count: int) -> np.ndarray:
+    """Where windows start that are spread at random. Source: Graham (2014)."""
+    if count == 1:
+        return np.full((*sample.shape, 1), n - k)
+    alpha = sample.dtype.type((n - k) / (count - 1))
+    i = np.arange(count - 1, dtype=sample.dtype)
+    first = (sample[..., None] * alpha).astype(np.int64)
+    starts = ((i + sample[..., None]) * alpha).astype(np.int64) - first
+    return np.concatenate([starts, np.full((*sample.shape, 1), n - k)], -1)
+
+
+def fractional_max_pool(rank: int):
+    def fn(input, kernel_size, output_size=None, output_ratio=None, return_indices=False,
+           _random_samples=None):
+        if output_size is None and output_ratio is None:
+            raise ValueError(f"fractional_max_pool{rank}d requires specifying either an "
+                             "output_size or an output_ratio")
+        batched = input if input.dim() == rank + 2 else input.unsqueeze(0)
+        space, kernel = batched.spec.shape[2:], tuple_of(kernel_size, rank)
+        sizes = tuple_of(output_size, rank) if output_size is not None else tuple(
+            int(n * f) for n, f in zip(space, tuple_of_floats(output_ratio, rank)))
+        if _random_samples is None:
+            _random_samples = draw("uniform", (*batched.spec.shape[:2], rank), input.spec.dtype)
+        samples = np.asarray(core.to_array(_random_samples))
+        table: np.ndarray = np.zeros((1,) * (2 + 2 * rank), np.int64)
+        for i, (n, k, m) in enumerate(zip(space, kernel, sizes)):  # the first sample is of width
+            starts = fractional_starts(samples[..., rank - 1 - i], n, k, m)
+            shape = [*samples.shape[:2], *(1,) * 2 * rank]
+            shape[2 + i], shape[2 + rank + i] = m, k
+            table = table * n + (starts[..., None] + np.arange(k)).reshape(shape)
+        places = from_array(table.reshape(*samples.shape[:2], math.prod(sizes), -1))
+        windows = batched.flatten(2).gather(2, places.flatten(2)).reshape(places.shape)
+        values, best = windows.max(-1)
+        best = places.gather(-1, best.unsqueeze(-1)).squeeze(-1)
+        values, best = (x.reshape(*input.shape[:-rank], *sizes) for x in (values, best))
+        return (values, best) if return_indices else values
+
+    return named(fn, f"fractional_max_pool{rank}d", "Maxima of windows spread at random.")
+
+
+def tuple_of_floats(value, n: int) -> tuple:
+    return (value,) * n if isinstance(value, float) else tuple(value)
+
+
+fractional_max_pool2d, fractional_max_pool3d = map(fractional_max_pool, (2, 3))
+fractional_max_pool2d_with_indices, fractional_max_pool3d_with_indices = map(
+    with_indices, (fractional_max_pool2d, fractional_max_pool3d))
+
+
+# ------------------------------------------------------------------ back to places
+
+
+def max_unpool(rank: int):
+    name = f"max_unpool{rank}d"
+
+    def fn(input, indices, kernel_size, stride=None, padding=0, output_size=None):
+        kernel, padding = tuple_of(kernel_size, rank), tuple_of(padding, rank)
+        stride = kernel if stride is None else tuple_of(stride, rank)
+        shape = input.spec.shape
+        usual = tuple((n - 1) * s - 2 * p + k
+                      for n, s, p, k in zip(shape[-rank:], stride, padding, kernel))
+        sizes = usual if output_size is None else tuple(output_size)[-rank:]
+        if any(not u - s < n < u + s for n, u, s in zip(sizes, usual, stride)):
+            raise ValueError(f'invalid output_size "{sizes}" (dim 0 must be between '
+                             f'{usual[0] - stride[0]} and {usual[0] + stride[0]})')
+        where = np.asarray(core.to_array(indices))
+        if where.size and (where.min() < 0 or where.max() >= math.prod(sizes)):
+            raise RuntimeError("Found an invalid max index: "
+                               f"{where[(where < 0) | (where >= math.prod(sizes))].flat[0]} (output"
+                               f" volumes are of size {'x'.join(map(str, sizes))}")
+        flat = input.new_zeros((*shape[:-rank], math.prod(sizes)))
+        values, places = (x.flatten(-rank) for x in (input, indices))
+        return flat.scatter(-1, places, values).reshape(*shape[:-rank], *sizes)
+
+    return named(fn, name, "Maxima put back where they were, zeros elsewhere.")
+
+
+max_unpool1d, max_unpool2d, max_unpool3d = map(max_unpool, (1, 2, 3))
+
+
+def block_table(sizes, kernel, dilation, padding, stride) -> np.ndarray:
+    return flat_places([(a[0], regular(*a)) for a in zip(sizes, kernel, stride, padding,
+                                                         dilation)])
+
+
+@operation(name="im2col", tensors=("input",))
+def unfold_op(input, kernel, dilation, padding, stride):
+    shape = aval_of(input).shape
+    table = block_table(shape[2:], kernel, dilation, padding, stride)
+    columns = seen(input, table, 2, 0)  # (N, C, H', W', K)
+    columns = transpose(columns, permutation=(0, 1, 4, 2, 3))
+    n, c, k, *blocks = aval_of(columns).shape
+    return reshape(columns, new_sizes=(n, c * k, math.prod(blocks)))
+
+
+def unfold(input, kernel_size, dilation=1, padding=0, stride=1):
+    """The windows of (N, C, H, W) as columns: (N, C * elements, windows)."""
+    batched = input if input.dim() == 4 else input.unsqueeze(0)
+    settings = [tuple_of(v, 2) for v in (kernel_size, dilation, padding, stride)]
+    out = unfold_op(batched, *settings)
+    return out if input.dim() == 4 else out.squeeze(0)
+
+
+def fold(input, output_size, kernel_size, dilation=1, padding=0, stride=1):
+    """The sum of columns at the places that `unfold` took them from."""
+    batched = input if input.dim() == 3 else input.unsqueeze(0)
+    kernel, dilation, padding, stride = (
+        tuple_of(v, 2) for v in (kernel_size, dilation, padding, stride))
+    sizes = tuple_of(output_size, 2)
+    table = block_table(sizes, kernel, dilation, padding, stride)
+    n, rows, blocks = batched.spec.shape
+    size = math.prod(kernel)
+    if rows % size:
+        raise RuntimeError("Expected size of input's dimension 1 to be divisible by the product of "
+                           f"kernel_size, but got input.size(1)={rows} and kernel_size="
+                           f"({', '.join(map(str, kernel))}).")
+    expected = math.prod(table.shape[:-1])
+    if blocks != expected:
+        raise RuntimeError(
+            f"Given output_size=({', '.join(map(str, sizes))}), kernel_size=("
+            f"{', '.join(map(str, kernel))}), dilation=({', '.join(map(str, dilation))}), padding=("
+            f"{', '.join(map(str, padding))}), stride=({', '.join(map(str, stride))}), expected "
+            "size of input's dimension 2 to match the calculated number of sliding blocks "
+            f"{' * '.join(map(str, table.shape[:-1]))} = {expected}, but got input.size(2)="
+            f"{blocks}.")
+    places = np.where(table < 0, math.prod(sizes), table).reshape(blocks, size)
+    places = from_array(places.T.ravel())
+    flat = batched.new_zeros((n, rows // size, math.prod(sizes) + 1))  # the last takes the outside
+    values = batched.reshape(n, rows // size, size * blocks)
+    out = index_put_op(1)(flat, values, places, dims=(2,), accumulate=True)
+    out = out[..., :-1].reshape(n, rows // size, *sizes)
+    return out if input.dim() == 3 else out.squeeze(0)
+
+

@@ -1,0 +1,273 @@
+"""Images: resizing, sampling at a grid, shuffling pixels into channels."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+
+from compat.torch.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
+from compat.torch.nn.functional.pooling import adaptive_avg_pool3d
+from compat.torch.operation import operation
+from compat.torch.pointwise import where
+from compat.torch.promotion import cast
+from compat.torch.tensor import from_array
+from minigrad.core import aval_of
+from minigrad.ops.contraction import dot_general
+from minigrad.ops.families import move_axis
+from minigrad.ops.indexing import index_take
+
+# ------------------------------------------------------------------ resizing
+
+
+def cubic(x: np.ndarray, a: float) -> np.ndarray:
+    """The weight of a sample at distance x. Source: Keys (1981)."""
+    x = np.abs(x)
+    near = ((a + 2) * x - (a + 3)) * x * x + 1
+    far = ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+def triangle(x: np.ndarray) -> np.ndarray:
+    return np.maximum(0.0, 1 - np.abs(x))
+
+
+def scale_of(n: int, m: int, align_corners: bool, factor: float | None) -> float:
+    """Steps of the input for a step of the output."""
+    if align_corners:
+        return (n - 1) / (m - 1) if m > 1 else 0.0
+    return 1 / factor if factor is not None else n / m
+
+
+def resize_weights(n: int, m: int, mode: str, align_corners: bool, factor,
+                   antialias: bool) -> np.ndarray:
+    """(m, n): each output as a mean of inputs; those beyond the edge count for the edge."""
+    scale, support = scale_of(n, m, align_corners, factor), 2 if mode == "bicubic" else 1
+    kernel = triangle if support == 1 else lambda x: cubic(x, -0.5 if antialias else -0.75)
+    i = np.arange(m)
+    at = i * scale if align_corners else (i + 0.5) * scale - 0.5
+    if antialias:
+        width = max(scale, 1.0)
+        low = np.maximum((at + 0.5 - support * width + 0.5).astype(int), 0)
+        high = np.minimum((at + 0.5 + support * width + 0.5).astype(int), n)
+        places = np.arange(n)
+        weights = kernel((places - at[:, None]) / width)
+        weights = weights * ((places >= low[:, None]) & (places < high[:, None]))
+        return weights / weights.sum(1, keepdims=True)
+    if support == 1:
+        at = np.maximum(at, 0)
+    first = np.floor(at).astype(int) - (support - 1)
+    out = np.zeros((m, n))
+    for k in range(2 * support):
+        np.add.at(out, (i, np.clip(first + k, 0, n - 1)), kernel(at - (first + k)))
+    return out
+
+
+@operation(name="upsample", tensors=("input",))
+def resize_op(input, sizes, mode, align_corners, factors, antialias):
+    """One dimension of space after the other."""
+    x = input
+    for i, (m, factor) in enumerate(zip(sizes, factors)):
+        axis = i + 2
+        n = aval_of(x).shape[axis]
+        if mode in ("nearest", "nearest-exact"):
+            at = (np.arange(m) + (0.5 if mode == "nearest-exact" else 0)).astype(np.float32) \
+                * np.float32(scale_of(n, m, False, factor))
+            x = index_take(x, [np.minimum(np.floor(at).astype(np.int64), n - 1)], (axis,))
+            x = move_axis(x, 0, axis)
+        elif n != m or factor not in (None, 1.0):
+            weights = resize_weights(n, m, mode, align_corners, factor, antialias)
+            x = dot_general(x, cast(from_array(weights), aval_of(x).dtype),
+                            dimension_numbers=(((axis,), (1,)), ((), ())))
+            x = move_axis(x, len(aval_of(x).shape) - 1, axis)
+    return x
+
+
+RANKS = {"linear": (1,), "bilinear": (2,), "trilinear": (3,), "bicubic": (2,)}
+AREA = {1: adaptive_avg_pool1d, 2: adaptive_avg_pool2d, 3: adaptive_avg_pool3d}
+
+
+def interpolate(input, size=None, scale_factor=None, mode="nearest", align_corners=None,
+                recompute_scale_factor=None, antialias=False):
+    """(N, C, *space) in another size of space."""
+    rank, space = input.dim() - 2, input.spec.shape[2:]
+    if mode in ("nearest", "area", "nearest-exact"):
+        if align_corners is not None:
+            raise ValueError("align_corners option can only be set with the interpolating modes: "
+                             "linear | bilinear | bicubic | trilinear")
+    elif mode not in RANKS:
+        raise NotImplementedError("Input Error: Only 3D, 4D and 5D input Tensors supported (got "
+                                  f"{input.dim()}D) for the modes: nearest | linear | bilinear | "
+                                  f"bicubic | trilinear | area | nearest-exact (got {mode})")
+    if (size is None) == (scale_factor is None):
+        raise ValueError("only one of size or scale_factor should be defined" if size is not None
+                         else "either size or scale_factor should be defined")
+    if antialias and not (mode in ("bilinear", "bicubic") and rank == 2):
+        raise ValueError("Anti-alias option is restricted to bilinear and bicubic modes and "
+                         "requires a 4-D tensor as input")
+    factors = [None] * rank
+    if size is not None:
+        sizes = [int(n) for n in size] if isinstance(size, (tuple, list)) else [int(size)] * rank
+    else:
+        factors = list(scale_factor) if isinstance(scale_factor, (tuple, list)) else \
+            [scale_factor] * rank
+        sizes = [math.floor(n * float(f)) for n, f in zip(space, factors)]
+        factors = [None] * rank if recompute_scale_factor else list(map(float, factors))
+    if len(sizes) != rank:
+        raise ValueError("Input and output must have the same number of spatial dimensions, but "
+                         f"got input with spatial dimensions of {list(space)} and output size of "
+                         f"{size}. Please provide input tensor in (N, C, d1, d2, ...,dK) format "
+                         "and output size in (o1, o2, ...,oK) format.")
+    if mode == "area":
+        return AREA[rank](input, sizes)
+    if mode in RANKS and rank not in RANKS[mode]:
+        raise NotImplementedError(f"Got {input.dim()}D input, but {mode} mode needs "
+                                  f"{RANKS[mode][0] + 2}D input")
+    return resize_op(input, tuple(sizes), mode, bool(align_corners), tuple(factors), antialias)
+
+
+def upsample(input, size=None, scale_factor=None, mode="nearest", align_corners=None):
+    """An old name of `interpolate`."""
+    return interpolate(input, size, scale_factor, mode, align_corners)
+
+
+def upsample_nearest(input, size=None, scale_factor=None):
+    return interpolate(input, size, scale_factor, "nearest")
+
+
+def upsample_bilinear(input, size=None, scale_factor=None):
+    return interpolate(input, size, scale_factor, "bilinear", True)
+
+
+# ------------------------------------------------------------------ sampling
+
+
+def affine_grid(theta, size, align_corners=None):
+    """Positions in [-1, 1] for `grid_sample`: theta (N, rank, rank + 1) times each place."""
+    space = tuple(size)[2:]
+    rank = len(space)
+    if theta.dim() != 3 or theta.spec.shape[1:] != (rank, rank + 1):
+        raise ValueError(f"Expected a batch of {rank}D affine matrices of shape "
+                         f"Nx{rank}x{rank + 1} for size {list(size)}. Got {theta.shape}.")
+    lines = []
+    for n in space:
+        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
+        lines.append(line if align_corners else line * (n - 1) / n)
+    grid = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(space)], -1)
+    base = from_array(grid.reshape(1, -1, rank + 1).astype(theta.spec.dtype))
+    base = base.expand(theta.spec.shape[0], -1, -1)
+    return (base @ theta.transpose(1, 2)).reshape(theta.spec.shape[0], *space, rank)
+
+
+def reflected(x, low: float, high: float):
+    """x folded back into [low, high]."""
+    if low == high:
+        return x * 0
+    span = high - low
+    distance = (x - low).abs()
+    flips = (distance / span).floor()
+    extra = distance - flips * span
+    return where(flips % 2 == 0, extra + low, span - extra + low)
+
+
+def into_image(x, n: int, padding_mode: str, align_corners: bool):
+    """Positions outside moved inside, as the padding mode has it."""
+    if padding_mode == "reflection":
+        x = reflected(x, 0, n - 1) if align_corners else reflected(x, -0.5, n - 0.5)
+    return x if padding_mode == "zeros" else x.clamp(0, n - 1)
+
+
+def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corners=None):
+    """(N, C, *space) at positions (N, *out, rank) in [-1, 1], the last dimension first."""
+    if mode not in ("bilinear", "nearest", "bicubic"):
+        raise ValueError("nn.functional.grid_sample(): expected mode to be 'bilinear', 'nearest' or"
+                         f" 'bicubic', but got: '{mode}'")
+    if padding_mode not in ("zeros", "border", "reflection"):
+        raise ValueError("nn.functional.grid_sample(): expected padding_mode to be 'zeros', "
+                         f"'border', or 'reflection', but got: '{padding_mode}'")
+    batch, channels, *space = input.spec.shape
+    rank, out, align = len(space), grid.spec.shape[1:-1], bool(align_corners)
+    places = []
+    for i, n in enumerate(space):
+        x = grid[..., rank - 1 - i]
+        x = (x + 1) / 2 * (n - 1) if align else ((x + 1) * n - 1) / 2
+        places.append(x if mode == "bicubic" else into_image(x, n, padding_mode, align))
+    flat = input.flatten(2)
+
+    def at(corner):
+        """The image at whole positions; zero outside."""
+        index, inside = 0, None
+        for i, n in zip(corner, space):
+            if mode == "bicubic":
+                i = into_image(i, n, padding_mode, align)
+            here = (i >= 0) & (i <= n - 1)
+            inside = here if inside is None else inside & here
+            index = index * n + i.clamp(0, n - 1)
+        index = index.masked_fill(~inside, 0).long().flatten(1)
+        index = index.unsqueeze(1).expand(-1, channels, -1)
+        values = flat.gather(2, index).reshape(batch, channels, *out)
+        return values * inside.unsqueeze(1).to(values.dtype)
+
+    if mode == "nearest":
+        return at([x.detach().round() for x in places]) + grid.sum(-1).unsqueeze(1) * 0
+    reach = range(2) if mode == "bilinear" else range(-1, 3)
+    lows = [x.detach().floor() for x in places]
+    total = 0
+    for steps in itertools.product(reach, repeat=rank):
+        weight = 1
+        for step, low, x in zip(steps, lows, places):
+            distance = x - low - step
+            weight = weight * (cubic_weight(distance, step) if mode == "bicubic" else
+                               1 - distance if step == 0 else 1 + distance)
+        total = total + at([low + step for low, step in zip(lows, steps)]) * weight.unsqueeze(1)
+    return total
+
+
+def cubic_weight(distance, step: int, a: float = -0.75):
+    x = distance if step <= 0 else -distance
+    if step in (0, 1):
+        return ((a + 2) * x - (a + 3)) * x * x + 1
+    return ((a * x - 5 * a) * x + 8 * a) * x - 4 * a
+
+
+# ------------------------------------------------------------------ pixels and channels
+
+
+def pixel_shuffle(input, upscale_factor):
+    """(..., C r^2, H, W) -> (..., C, H r, W r). Source: Shi et al. (2016)."""
+    *batch, c, h, w = input.spec.shape
+    r = upscale_factor
+    if c % (r * r):
+        raise RuntimeError("pixel_shuffle expects its input's 'channel' dimension to be divisible "
+                           f"by the square of upscale_factor, but input.size(-3)={c} is not "
+                           f"divisible by {r * r}")
+    x, n = input.reshape(*batch, c // r ** 2, r, r, h, w), len(batch)
+    return x.permute(*range(n), n, n + 3, n + 1, n + 4, n + 2).reshape(
+        *batch, c // r ** 2, h * r, w * r)
+
+
+def pixel_unshuffle(input, downscale_factor):
+    """The inverse of pixel_shuffle."""
+    *batch, c, h, w = input.spec.shape
+    r = downscale_factor
+    for name, size in (("height", h), ("width", w)):
+        if size % r:
+            raise RuntimeError(f"pixel_unshuffle expects {name} to be divisible by "
+                               f"downscale_factor, but input.size({-2 if name == 'height' else -1}"
+                               f")={size} is not divisible by {r}")
+    x, n = input.reshape(*batch, c, h // r, r, w // r, r), len(batch)
+    return x.permute(*range(n), n, n + 2, n + 4, n + 1, n + 3).reshape(
+        *batch, c * r ** 2, h // r, w // r)
+
+
+def channel_shuffle(input, groups):
+    """Channels of all groups in turn."""
+    n, c, *space = input.spec.shape
+    if c % groups:
+        raise RuntimeError(f"Number of channels must be divisible by groups. Got {c} channels and "
+                           f"{groups} groups.")
+    return input.reshape(n, groups, c // groups, *space).transpose(1, 2).reshape(n, c, *space)
+
+
+native_channel_shuffle = channel_shuffle

@@ -1,0 +1,153 @@
+"""Hooks of modules: around forward, around backward, around state dicts."""
+
+from __future__ import annotations
+
+import functools
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+from compat.torch.autograd import Function, is_grad_enabled
+from compat.torch.tensor import Tensor
+from minigrad.imperative.hooks import RemovableHandle
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks",
+         "_state_dict_hooks", "_state_dict_pre_hooks", "_load_state_dict_pre_hooks",
+         "_load_state_dict_post_hooks")
+
+
+def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
+    handle = RemovableHandle(hooks, hook)
+    if prepend:
+        hooks.move_to_end(handle.key, last=False)
+    return handle
+
+
+class Hooked:
+    """The part of a module that takes hooks. Each kind has an ordered dict of its own."""
+
+    _forward_hooks: OrderedDict
+    _forward_pre_hooks: OrderedDict
+    _backward_hooks: OrderedDict
+    _backward_pre_hooks: OrderedDict
+    _state_dict_hooks: OrderedDict
+    _state_dict_pre_hooks: OrderedDict
+    _load_state_dict_pre_hooks: OrderedDict
+    _load_state_dict_post_hooks: OrderedDict
+
+    def register_forward_hook(self, hook: Callable, *, prepend=False, with_kwargs=False,
+                              always_call=False) -> RemovableHandle:
+        """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
+        return add_hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+
+    def register_forward_pre_hook(self, hook: Callable, *, prepend=False,
+                                  with_kwargs=False) -> RemovableHandle:
+        """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
+        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+
+    def register_full_backward_hook(self, hook: Callable, prepend=False) -> RemovableHandle:
+        """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there;
+        what it returns replaces them."""
+        return add_hook(self._backward_hooks, hook, prepend)
+
+    register_backward_hook = register_full_backward_hook
+
+    def register_full_backward_pre_hook(self, hook: Callable, prepend=False) -> RemovableHandle:
+        """Call `hook(module, grad_output)` when the gradients of the outputs arrive."""
+        return add_hook(self._backward_pre_hooks, hook, prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, prefix, keep_vars)` before this module's state is listed."""
+        return add_hook(self._state_dict_pre_hooks, hook, False)
+
+    def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata)` afterwards."""
+        return add_hook(self._state_dict_hooks, hook, False)
+
+    _register_state_dict_hook = register_state_dict_post_hook
+
+    def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs)` before values are loaded."""
+        return add_hook(self._load_state_dict_pre_hooks,
+                        functools.partial(hook, self), False)
+
+    def _register_load_state_dict_pre_hook(self, hook, with_module=False) -> RemovableHandle:
+        return self.register_load_state_dict_pre_hook(hook) if with_module else \
+            add_hook(self._load_state_dict_pre_hooks, hook, False)
+
+    def register_load_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
+        """Call `hook(module, incompatible_keys)` after values were loaded."""
+        return add_hook(self._load_state_dict_post_hooks, hook, False)
+
+
+# ------------------------------------------------------------------ backward hooks
+
+
+class BackwardHookFunction(Function):
+    """Passes Tensors on; its backward shows their gradients to the module's hooks."""
+
+    @staticmethod
+    def forward(ctx, seen, *tensors):
+        ctx.seen = seen
+        return tuple(x.view_as(x) for x in tensors)
+
+    @staticmethod
+    def backward(ctx, *grads):
+        return None, *ctx.seen(grads)
+
+
+class Boundaries:
+    """Where a module begins and ends in the graph."""
+
+    def __init__(self, module):
+        self.module, self.count, self.by_output = module, 0, False
+        self.grad_output: Any = None
+
+    def passed(self, values: tuple, seen: Callable) -> tuple:
+        """`values`, the Tensors that want a gradient through a function that shows it."""
+        places = [i for i, v in enumerate(values) if isinstance(v, Tensor) and v.requires_grad]
+        if not places or not is_grad_enabled():
+            return values
+        out = list(values)
+
+        def spread(grads):
+            full = [None] * len(values)
+            for i, g in zip(places, grads):
+                full[i] = g
+            full = seen(tuple(full))
+            return [full[i] for i in places]
+
+        new = BackwardHookFunction.apply(spread, *[values[i] for i in places])
+        for i, v in zip(places, new):
+            out[i] = v
+        return tuple(out)
+
+    def enter(self, args: tuple) -> tuple:
+        self.count = len(args)
+        given = self.passed(args, self.on_inputs)
+        self.by_output = given is args
+        return given
+
+    def leave(self, out):
+        many = isinstance(out, (tuple, list))
+        given = self.passed(tuple(out) if many else (out,), self.on_outputs)
+        return type(out)(given) if many and not hasattr(out, "_fields") else \
+            type(out)(*given) if many else given[0]
+
+    def on_outputs(self, grads: tuple) -> tuple:
+        for hook in list(self.module._backward_pre_hooks.values()):
+            result = hook(self.module, grads)
+            if result is not None:
+                grads = result if isinstance(result, tuple) else (result,)
+        self.grad_output = grads
+        if self.by_output:  # no input wants a gradient
+            self.on_inputs((None,) * self.count)
+        return grads
+
+    def on_inputs(self, grads: tuple) -> tuple:
+        for hook in list(self.module._backward_hooks.values()):
+            result = hook(self.module, grads, self.grad_output)
+            if result is not None:
+                grads = result if isinstance(result, tuple) else (result,)
+        return grads

@@ -1,0 +1,105 @@
+"""`compat.torch.nn` against PyTorch's: functions, modules, their initial bits, reprs and errors."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+import pytest
+import torch as theirs
+
+import compat.torch as ours
+from tests import torch_nn_modules as modules
+from tests import torch_nn_programs as programs
+from tests.test_torch_face import check, plain
+from tests.torch_nn_rows import ROWS
+
+
+def outputs(torch, out):
+    """The Tensors of a result, however nested; a loss over the floating ones."""
+    if isinstance(out, torch.Tensor):
+        return [out]
+    return [t for o in out for t in outputs(torch, o)] if isinstance(out, (tuple, list)) else []
+
+
+def backward(torch, tensors):
+    wanted = [t for t in tensors if t.requires_grad]
+    if wanted:
+        rng = np.random.default_rng(1)
+        weights = [torch.tensor(rng.standard_normal(tuple(t.shape))).to(t.dtype) for t in wanted]
+        torch.autograd.backward(wanted, weights)
+
+
+def run(torch, fn, arrays, grad):
+    torch.manual_seed(5)
+    tensors = [torch.tensor(a) for a in arrays]
+    for t in tensors if grad else ():
+        if t.is_floating_point():
+            t.requires_grad_()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        out = outputs(torch, fn(torch, *tensors))
+    backward(torch, out)
+    return plain(out), plain([t.grad for t in tensors])
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_function(name):
+    fn, arrays, grad = ROWS[name]
+    value, gradients = run(theirs, fn, arrays, grad)
+    got_value, got_gradients = run(ours, fn, arrays, grad)
+    check(value, got_value, 1e-4, 1e-5)
+    check(gradients, got_gradients, 1e-4, 1e-4)
+
+
+def run_module(torch, name, make, inputs):
+    """repr, initial state, results and gradients of a module in training and in evaluation."""
+    torch.manual_seed(3)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        module = make(torch)
+        before = plain(dict(module.state_dict())) if "Lazy" not in repr(module) else None
+        rng = np.random.default_rng(2)
+        given = [torch.tensor(x(rng) if callable(x) else x) for x in inputs]
+        for t in given[:1] if name in modules.LOSSES else given:
+            if t.is_floating_point():
+                t.requires_grad_()
+        text, results = repr(module), []
+        for mode in (True, False):
+            out = outputs(torch, module.train(mode)(*given))
+            results.append(plain(out))
+        backward(torch, out)
+    gradients = [plain(t.grad) for t in given]
+    gradients += [plain(p.grad) for p in module.parameters()]
+    return text, before, results, gradients, plain(dict(module.state_dict()))
+
+
+@pytest.mark.parametrize("name", modules.MODULES)
+def test_module(name):
+    make, *inputs = modules.MODULES[name]
+    text, before, results, gradients, after = run_module(theirs, name, make, inputs)
+    got = run_module(ours, name, make, inputs)
+    assert text == got[0]
+    check(before, got[1], 0, 2e-7)  # normal numbers differ in the last bit
+    check(results, got[2], 1e-4, 1e-5)
+    check(gradients, got[3], 1e-3, 1e-4)
+    check(after, got[4], 1e-5, 1e-6)
+
+
+def test_every_module_of_torch_is_in_the_table():
+    """Or is named with the reason."""
+    known = {name.split()[0] for name in modules.MODULES} | set(modules.LEFT_OUT)
+    classes = {n for n in dir(theirs.nn) if isinstance(getattr(theirs.nn, n), type)
+               and issubclass(getattr(theirs.nn, n), theirs.nn.Module)}
+    assert classes - known == set()
+
+
+@pytest.mark.parametrize("name", programs.PROGRAMS)
+def test_program(name):
+    program = programs.PROGRAMS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        expected, got = list(program(theirs)), list(program(ours))
+    assert len(expected) == len(got)
+    for a, b in zip(expected, got):
+        check(plain(a), plain(b), 1e-4, 1e-5)
