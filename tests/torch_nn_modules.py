@@ -231,7 +231,23 @@ ATTENTION = {
     "Transformer": (nn("Transformer", 8, 2, 1, 2, 12, batch_first=True), R(2, 5, 8), R(2, 4, 8)),
 }
 
-MODULES = ACTIVATIONS | POOLING | CONVOLUTIONS | NORMS | LINEAR | LOSSES | ATTENTION
+RECURRENT = {
+    f"{kind} {name}": (nn(kind, 3, 4, **options), R(5, 2, 3))
+    for kind in ("RNN", "GRU", "LSTM")
+    for name, options in {
+        "plain": {}, "deep": {"num_layers": 2, "dropout": 0.3, "bidirectional": True},
+        "first": {"batch_first": True, "bias": False},
+    }.items()
+} | {
+    "RNN relu": (nn("RNN", 3, 4, nonlinearity="relu"), R(5, 3)),
+    "GRU states": (nn("GRU", 3, 4, 2), R(5, 2, 3), R(2, 2, 4)),
+    "LSTM projected": (nn("LSTM", 3, 4, 2, proj_size=2, bidirectional=True), R(5, 2, 3)),
+    "RNNCell": (nn("RNNCell", 3, 4), R(2, 3)), "RNNCell relu": (
+        nn("RNNCell", 3, 4, False, "relu"), R(2, 3), R(2, 4)),
+    "GRUCell": (nn("GRUCell", 3, 4), R(2, 3), R(2, 4)), "LSTMCell": (nn("LSTMCell", 3, 4), R(3)),
+}
+
+MODULES = RECURRENT | ACTIVATIONS | POOLING | CONVOLUTIONS | NORMS | LINEAR | LOSSES | ATTENTION
 
 LEFT_OUT = {
     "Module": "the base",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 
 from compat.torch.nn import functional as F
-from compat.torch.nn.simple import Simple, simple
+from compat.torch.nn.simple import PairwiseDistance, Simple, simple
 
 OLD = {"size_average": None, "reduce": None}  # what `reduction` was before it had its name
 MEAN = {"reduction": "mean"}
@@ -33,6 +33,8 @@ class Loss(Simple):
         for name in ("weight", "pos_weight"):
             if name in self.settings:
                 self.register_buffer(name, self.__dict__.pop(name))
+        if given.get("distance_function", self) is None:
+            self.distance_function = PairwiseDistance()
 
 
 WEIGHT = {"weight": None}

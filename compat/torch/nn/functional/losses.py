@@ -292,9 +292,9 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     if log_target:
         loss = target.exp() * (target - input)
     else:
-        positive = target > 0
-        logs = target.masked_fill(~positive, 1.0).log()
-        loss = (target * logs).masked_fill(~positive, 0.0) - target * input
+        nothing = target == 0
+        logs = target.masked_fill(nothing, 1.0).log()
+        loss = target * logs - target * input
     if reduction == "batchmean":
         return loss.sum() / input.spec.shape[0]
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()

@@ -337,8 +337,9 @@ def fractional_max_pool(rank: int):
             _random_samples = draw("uniform", (*batched.spec.shape[:2], rank), input.spec.dtype)
         samples = np.asarray(core.to_array(_random_samples))
         table: np.ndarray = np.zeros((1,) * (2 + 2 * rank), np.int64)
-        for i, (n, k, m) in enumerate(zip(space, kernel, sizes)):  # the first sample is of width
-            starts = fractional_starts(samples[..., rank - 1 - i], n, k, m)
+        for i, (n, k, m) in enumerate(zip(space, kernel, sizes)):
+            which = 1 - i if rank == 2 else i  # of images, the first sample is of the width
+            starts = fractional_starts(samples[..., which], n, k, m)
             shape = [*samples.shape[:2], *(1,) * 2 * rank]
             shape[2 + i], shape[2 + rank + i] = m, k
             table = table * n + (starts[..., None] + np.arange(k)).reshape(shape)

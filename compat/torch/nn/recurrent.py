@@ -1,0 +1,357 @@
+"""RNN, GRU and LSTM, and their cells. One layer in one direction is a scan over time."""
+
+from __future__ import annotations
+
+import math
+import warnings
+
+import numpy as np
+
+from compat.torch import creation
+from compat.torch.joining import cat, stack
+from compat.torch.nn import functional as F
+from compat.torch.nn import init
+from compat.torch.nn.layers import parameter
+from compat.torch.nn.module import Module
+from compat.torch.nn.utils.rnn import PackedSequence
+from compat.torch.operation import operation
+from compat.torch.pointwise import relu_body
+from compat.torch.products import linear_with_bias, rows_times
+from compat.torch.promotion import expand_to
+from compat.torch.tensor import from_array
+from compat.torch.views import part
+from minigrad.core import aval_of
+from minigrad.ops import elementwise as e
+from minigrad.ops import transcendental as t
+from minigrad.ops.flow import scan
+from minigrad.ops.selection import select_n
+from minigrad.ops.shaping import reshape
+
+GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
+
+
+def affine(x, weight, bias):
+    return rows_times(x, weight) if bias is None else linear_with_bias(x, weight, bias)
+
+
+def split_gates(x, count: int):
+    size = aval_of(x).shape[-1] // count
+    return [part(x, 1, i * size, (i + 1) * size) for i in range(count)]
+
+
+def next_state(mode: str, gates, h, c, w_hh, b_hh):
+    """(h, c) after one step, from the gates' share of the input (batch, gates)."""
+    own = affine(h, w_hh, b_hh)
+    if mode == "GRU":
+        (r, z, n), (own_r, own_z, own_n) = split_gates(gates, 3), split_gates(own, 3)
+        r, z = t.logistic(e.add(r, own_r)), t.logistic(e.add(z, own_z))
+        n = t.tanh(e.add(n, e.mul(r, own_n)))
+        return e.add(e.mul(e.sub(h, n), z), n), c
+    total = e.add(gates, own)
+    if mode != "LSTM":
+        return (t.tanh if mode == "RNN_TANH" else relu_body)(total), c
+    i, f, g, o = split_gates(total, 4)
+    c = e.add(e.mul(t.logistic(f), c), e.mul(t.logistic(i), t.tanh(g)))
+    return e.mul(t.logistic(o), t.tanh(c)), c
+
+
+OPERANDS = ("x", "h", "c", "w_ih", "w_hh", "b_ih", "b_hh")
+
+
+@operation(name="rnn", tensors=(*OPERANDS, "w_hr", "running"))
+def layer_op(x, h, c=None, w_ih=None, w_hh=None, b_ih=None, b_hh=None, w_hr=None, running=None,
+             mode="", reverse=False):
+    """(outputs (time, batch, hidden), h[, c]) of one layer. A sequence that is not running at a
+    time keeps its state: the short ones of a packed batch."""
+    gates = affine(x, w_ih, b_ih)
+    states = (h,) if c is None else (h, c)
+    flags = () if running is None else (running,)
+
+    def step(states, given):
+        share, *alive = given
+        old, cell = states if len(states) == 2 else (*states, None)
+        h, cell = next_state(mode, share, old, cell, w_hh, b_hh)
+        h = h if w_hr is None else rows_times(h, w_hr)
+        new = (h,) if cell is None else (h, cell)
+        if alive:
+            new = tuple(select_n(expand_to(reshape(alive[0], new_sizes=(
+                aval_of(v).shape[0], 1)), aval_of(v).shape), s, v) for s, v in zip(states, new))
+        return new, new[0]
+
+    states, outputs = scan(step, states, (gates, *flags), reverse=reverse)
+    return (outputs, *states)
+
+
+@operation(name="rnn_cell", tensors=OPERANDS)
+def cell_op(x, h, c=None, w_ih=None, w_hh=None, b_ih=None, b_hh=None, mode=""):
+    """(h[, c]) after one step."""
+    h, c = next_state(mode, affine(x, w_ih, b_ih), h, c, w_hh, b_hh)
+    return h if c is None else (h, c)
+
+
+class RNNBase(Module):
+    """What recurrent networks share."""
+
+    def __init__(self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
+                 dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
+        super().__init__()
+        if isinstance(dropout, bool) or not 0 <= dropout <= 1:
+            raise ValueError("dropout should be a number in range [0, 1] representing the "
+                             "probability of an element being zeroed")
+        if dropout > 0 and num_layers == 1:
+            warnings.warn("dropout option adds dropout after all but last recurrent layer, so "
+                          f"non-zero dropout expects num_layers greater than 1, but got dropout="
+                          f"{dropout} and num_layers={num_layers}", stacklevel=3)
+        if not isinstance(hidden_size, int):
+            raise TypeError("hidden_size should be of type int, got: "
+                            f"{type(hidden_size).__name__}")
+        for name, size in (("hidden_size", hidden_size), ("num_layers", num_layers)):
+            if size <= 0:
+                raise ValueError(f"{name} must be greater than zero")
+        if proj_size < 0 or proj_size >= hidden_size:
+            raise ValueError("proj_size should be a positive integer or zero to disable projections"
+                             if proj_size < 0 else "proj_size has to be smaller than hidden_size")
+        self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
+        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
+        self.dropout, self.bidirectional, self.proj_size = float(dropout), bidirectional, proj_size
+        self._names: list[list[str]] = []
+        rows, out = GATES[mode] * hidden_size, proj_size or hidden_size
+        directions = ("", "_reverse") if bidirectional else ("",)
+        for layer in range(num_layers):
+            width = input_size if layer == 0 else out * len(directions)
+            shapes = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
+            shapes |= {"weight_hr": (proj_size, hidden_size)} if proj_size else {}
+            for suffix in directions:
+                self._names.append([f"{name}_l{layer}{suffix}" for name in shapes])
+                for name, shape in zip(self._names[-1], shapes.values()):
+                    setattr(self, name, parameter(*shape, dtype=dtype))
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1.0 / math.sqrt(self.hidden_size)
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    @property
+    def all_weights(self) -> list[list]:
+        return [[getattr(self, name) for name in names] for names in self._names]
+
+    def flatten_parameters(self) -> None:
+        """Nothing to do: each product reads its own weight."""
+
+    def check_input(self, input, batch_sizes=None) -> None:
+        name = type(self).__name__
+        expected = 2 if batch_sizes is not None else 3
+        if batch_sizes is None and input.dim() not in (2, 3):
+            raise ValueError(f"{name}: Expected input to be 2D or 3D, got {input.dim()}D"
+                             f"{' tensor' if name == 'RNN' else ''} instead")
+        if batch_sizes is not None and input.dim() != expected:
+            raise RuntimeError(f"input must have {expected} dimensions, got {input.dim()}")
+        if input.size(-1) != self.input_size:
+            raise RuntimeError("input.size(-1) must be equal to input_size. Expected "
+                               f"{self.input_size}, got {input.size(-1)}")
+        if input.dtype != self.weight_ih_l0.dtype:
+            raise ValueError(f"RNN input dtype ({input.dtype}) does not match weight dtype "
+                             f"({self.weight_ih_l0.dtype}). Convert input: input.to("
+                             f"{self.weight_ih_l0.dtype}), or convert model: model.to("
+                             f"{input.dtype})")
+
+    def state_sizes(self) -> list[int]:
+        return [self.proj_size or self.hidden_size]
+
+    def check_states(self, states, batch: int) -> None:
+        count = self.num_layers * (2 if self.bidirectional else 1)
+        for i, (state, size) in enumerate(zip(states, self.state_sizes())):
+            if state.shape != (count, batch, size):
+                what = f"hidden[{i}]" if len(states) > 1 else "hidden"
+                raise RuntimeError(f"Expected {what} size {(count, batch, size)}, got "
+                                   f"{list(state.shape)}")
+
+    def forward(self, input, hx=None):
+        packed = isinstance(input, PackedSequence)
+        x = input.data if packed else input
+        self.check_input(x, input.batch_sizes if packed else None)
+        lstm = self.mode == "LSTM"
+        single = not packed and x.dim() == 2
+        states = None if hx is None else list(hx) if lstm else [hx]
+        if states is not None and not packed:
+            for state in states:
+                if state.dim() != (2 if single else 3):
+                    what = "unbatched 2-D" if single else "batched 3-D"
+                    raise RuntimeError(
+                        f"For {what} input, hx should also be {what[-3:]} but got "
+                        f"{state.dim()}-D tensor" if not lstm else
+                        f"For {what} input, hx and cx should also be {what[-3:]} but got "
+                        f"({states[0].dim()}-D, {states[1].dim()}-D) tensors")
+        running = places = order = None
+        if packed:
+            places, running = input.places()
+            order, batch = input.sorted_indices, places.shape[1]
+        elif single:
+            x, batch = x.unsqueeze(1), 1
+            states = None if states is None else [s.unsqueeze(1) for s in states]
+        else:
+            x = x.transpose(0, 1) if self.batch_first else x
+            batch = x.shape[1]
+        if states is None:
+            count = self.num_layers * (2 if self.bidirectional else 1)
+            states = [creation.zeros(count, batch, size, dtype=x.dtype)
+                      for size in self.state_sizes()]
+        elif order is not None:
+            states = [s.index_select(1, order) for s in states]
+        self.check_states(states, batch)
+        out, states = self.through_layers(x, states, places, running)
+        if packed:
+            if order is not None:
+                states = [s.index_select(1, input.unsorted_indices) for s in states]
+            out = PackedSequence(out, *input[1:])
+        elif single:
+            out, states = out.squeeze(1), [s.squeeze(1) for s in states]
+        elif self.batch_first:
+            out = out.transpose(0, 1)
+        return out, (tuple(states) if lstm else states[0])
+
+    def through_layers(self, x, states, places, running):
+        """x is (time, batch, features), or the data of a packed sequence."""
+        directions, finals = 2 if self.bidirectional else 1, []
+        flags = None if running is None else from_array(running)
+        if running is not None:
+            spread = from_array(places)
+            pick = from_array(np.nonzero(running.reshape(-1))[0])
+        for i in range(self.num_layers):
+            given = x if running is None else x[spread]
+            outs = []
+            for d in range(directions):
+                k = i * directions + d
+                named = dict(zip(("w_ih", "w_hh", "b_ih", "b_hh") if self.bias else
+                                 ("w_ih", "w_hh"), self.all_weights[k]))
+                w_hr = self.all_weights[k][-1] if self.proj_size else None
+                own = [s[k] for s in states]
+                out, *last = layer_op(given, own[0], own[1] if len(own) > 1 else None,
+                                      **named, w_hr=w_hr, running=flags, mode=self.mode,
+                                      reverse=bool(d))
+                outs.append(out)
+                finals.append(last)
+            x = outs[0] if directions == 1 else cat(outs, -1)
+            if running is not None:
+                x = x.reshape(-1, x.shape[-1])[pick]
+            if self.dropout and self.training and i + 1 < self.num_layers:
+                x = F.dropout(x, self.dropout)
+        return x, [stack(list(column)) for column in zip(*finals)]
+
+    def extra_repr(self) -> str:
+        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False,
+                 "dropout": 0, "bidirectional": False}
+        shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
+
+
+class RNN(RNNBase):
+    """h' = tanh(W x + U h + b), or relu."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True,
+                 batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None):
+        if nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or "
+                             "'relu'.")
+        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias,
+                         batch_first, dropout, bidirectional, 0, device, dtype)
+        self.nonlinearity = nonlinearity
+
+
+class GRU(RNNBase):
+    """Gated recurrent units. Source: Cho et al. (2014)."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
+                 dropout=0.0, bidirectional=False, device=None, dtype=None):
+        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout,
+                         bidirectional, 0, device, dtype)
+
+
+class LSTM(RNNBase):
+    """Long short-term memory. Source: Hochreiter and Schmidhuber (1997)."""
+
+    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
+                 dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
+        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout,
+                         bidirectional, proj_size, device, dtype)
+
+    def state_sizes(self) -> list[int]:
+        return [self.proj_size or self.hidden_size, self.hidden_size]
+
+
+class RNNCellBase(Module):
+    """What the cells share."""
+
+    mode: str
+
+    def __init__(self, input_size, hidden_size, bias=True, num_chunks=None, device=None,
+                 dtype=None):
+        super().__init__()
+        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
+        rows = (num_chunks or GATES[self.mode]) * hidden_size
+        self.weight_ih = parameter(rows, input_size, dtype=dtype)
+        self.weight_hh = parameter(rows, hidden_size, dtype=dtype)
+        for name in ("bias_ih", "bias_hh"):
+            self.register_parameter(name, parameter(rows, dtype=dtype) if bias else None)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        bound = 1.0 / math.sqrt(self.hidden_size) if self.hidden_size > 0 else 0
+        for weight in self.parameters():
+            init.uniform_(weight, -bound, bound)
+
+    def forward(self, input, hx=None):
+        name, lstm = type(self).__name__, self.mode == "LSTM"
+        states = None if hx is None else list(hx) if lstm else [hx]
+        for i, x in enumerate([input, *(states or ())]):
+            if x.dim() not in (1, 2):
+                what = "input" if not i else f"hx[{i - 1}]" if lstm else "hidden"
+                raise ValueError(f"{name}: Expected {what} to be 1D or 2D, got {x.dim()}D instead")
+        single = input.dim() == 1
+        input = input.unsqueeze(0) if single else input
+        if states is None:
+            states = [creation.zeros(input.size(0), self.hidden_size, dtype=input.dtype)] \
+                * (2 if lstm else 1)
+        elif single:
+            states = [s.unsqueeze(0) for s in states]
+        out = cell_op(input, states[0], states[1] if lstm else None, self.weight_ih,
+                      self.weight_hh, self.bias_ih, self.bias_hh, self.mode)
+        if not single:
+            return out
+        return tuple(s.squeeze(0) for s in out) if lstm else out.squeeze(0)
+
+    def extra_repr(self) -> str:
+        bias = "" if self.bias is True else f", bias={self.bias}"
+        extra = getattr(self, "nonlinearity", "tanh")
+        kind = "" if extra == "tanh" else f", nonlinearity={extra}"
+        return f"{self.input_size}, {self.hidden_size}{bias}{kind}"
+
+
+class RNNCell(RNNCellBase):
+    """One step of RNN."""
+
+    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None,
+                 dtype=None):
+        self.__dict__["mode"] = f"RNN_{nonlinearity.upper()}"
+        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
+        self.nonlinearity = nonlinearity
+
+
+class GRUCell(RNNCellBase):
+    """One step of GRU."""
+
+    mode = "GRU"
+
+    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
+        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
+
+
+class LSTMCell(RNNCellBase):
+    """One step of LSTM."""
+
+    mode = "LSTM"
+
+    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
+        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
