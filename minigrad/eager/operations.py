@@ -78,7 +78,7 @@ class Op:
             return self.make_run(mode, operands, specs, statics)(*operands)
         if run is None:
             boxes = [a for a in operands if isinstance(a, Tensor)]
-            if not self.view and record.is_first((self, key), mode, boxes):
+            if not self.view and record.is_rare((self, key), mode, boxes):
                 return self.run_once(mode, operands, specs, statics)
             run = self.make_run(mode, operands, specs, statics)
             record.remember(self.cache, key, run)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import itertools
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -69,7 +70,7 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
     except TypeError:  # a parameter that cannot be hashed
         key = run = None
     if run is None:
-        if key is not None and runs is primitive.runs and is_first(key, mode, boxes):
+        if key is not None and runs is primitive.runs and is_rare(key, mode, boxes):
             return run_once(mode, primitive, boxes, params, cls)
         run = make_run(mode, primitive_function(primitive, params), primitive.name,
                        [b.spec for b in boxes], cls, boxes)
@@ -78,9 +79,10 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
     return run(*boxes)
 
 
-# ------------------------------------------------------------------ specs met for the first time
+# ------------------------------------------------------------------ specs met a few times
 
-met: dict = {}  # keys of what ran once, without anything derived
+met: dict[Any, int] = {}  # how often something ran without anything derived
+HOT = 4  # deriving costs as much as some ten calls without
 
 
 @core.caches_to_clear.append
@@ -94,13 +96,16 @@ def check_concrete(boxes: Sequence[Tensor]) -> None:
             raise errors.leaked_tracer_error(b.value)
 
 
-def is_first(key, mode: Mode, boxes: Sequence[Tensor]) -> bool:
-    """Is this the first call on these specs, and none that records? Deriving pays from the second
-    on: a text that grows by a token meets every spec once."""
-    if mode is not ONCE and (mode.grad and any(b.spec.requires_grad for b in boxes) or key in met):
+def is_rare(key, mode: Mode, boxes: Sequence[Tensor]) -> bool:
+    """Is this one of the first calls on these specs, and none that records? A text that grows by
+    a token meets new specs at every step, each of them as often as there are layers."""
+    if mode is ONCE:
+        return True
+    count = met.get(key, 0)
+    if count >= HOT or mode.grad and any(b.spec.requires_grad for b in boxes):
         return False
     check_concrete(boxes)
-    remember(met, key, True)
+    remember(met, key, count + 1)
     return True
 
 
@@ -128,7 +133,7 @@ def owned(out, values: Sequence, cls: type):
     return functools.reduce(own, values, out) if cls.mutable else out
 
 
-# ------------------------------------------------------------------ specs met again
+# ------------------------------------------------------------------ what is derived
 
 
 def primitive_function(primitive: Primitive, params: dict) -> Callable:
