@@ -17,7 +17,7 @@ FORBIDDEN = {
     "minigrad": {"compat"} | FRAMEWORKS,
 }
 # These speak to the real frameworks, and import them only inside the functions that need them.
-BRIDGES = {"importers", "differential", "coverage"}
+BRIDGES = {"bridges", "importers", "differential", "coverage"}
 
 
 def name(path):

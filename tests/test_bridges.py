@@ -1,0 +1,136 @@
+"""Programs of the real frameworks on this engine, and ours in theirs."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+import compat
+import compat.jax
+import compat.torch
+from compat.jax import numpy as our_jnp
+
+torch.manual_seed(0)
+
+
+class Residual(nn.Module):
+    """Convolutions, batch norm with its buffers, dropout, pooling, a linear layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
+        self.again = nn.Conv2d(8, 8, 3, padding=1)
+        self.drop, self.head = nn.Dropout(0.1), nn.Linear(8, 4)
+
+    def forward(self, x):
+        h = torch.relu(self.norm(self.conv(x)))
+        h = torch.max_pool2d(h + self.again(h), 2)
+        return self.head(self.drop(h.mean((2, 3))))
+
+
+class Tokens(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.embed, self.rnn = nn.Embedding(11, 6), nn.LSTM(6, 5, batch_first=True)
+        self.head = nn.Linear(5, 3)
+
+    def forward(self, ids):
+        return self.head(self.rnn(self.embed(ids))[0][:, -1])
+
+
+IDS = torch.randint(0, 11, (4, 7))
+MODULES = {
+    "mlp": (nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 2)), torch.randn(4, 8)),
+    "residual": (Residual(), torch.randn(4, 3, 8, 8)),
+    "tokens": (Tokens(), IDS),
+    "transformer": (nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
+                    torch.randn(2, 5, 16)),
+}
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_an_exported_module_trains_as_in_torch(name):
+    module, x = MODULES[name]
+    module.train()
+    ours = compat.from_torch(module, (x,))
+    assert set(ours.state_dict()) == set(module.state_dict())
+    theirs = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
+    mine = compat.torch.optim.SGD(ours.parameters(), lr=0.05, momentum=0.9)
+    torch.manual_seed(1)
+    compat.torch.manual_seed(1)
+    for _ in range(20):
+        losses = []
+        for model, optimizer, given in (
+                (module, theirs, x), (ours, mine, compat.torch.from_numpy(x.numpy().copy()))):
+            loss = (model(given) ** 2).mean()
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+    module.eval(), ours.eval()
+    with torch.no_grad(), compat.torch.no_grad():
+        got = ours(compat.torch.from_numpy(x.numpy().copy()))
+        np.testing.assert_allclose(got.numpy(), module(x).numpy(), rtol=2e-4, atol=1e-5)
+
+
+def test_another_batch_runs_on_the_same_program():
+    module = nn.Linear(8, 2)
+    ours = compat.from_torch(module, (torch.randn(4, 8),))
+    x = torch.randn(9, 8)
+    got = ours(compat.torch.from_numpy(x.numpy()))
+    np.testing.assert_allclose(got.detach().numpy(), module(x).detach().numpy(), rtol=1e-5)
+    assert len(ours.programs[True]) == 1
+
+
+def test_another_width_is_traced_anew():
+    ours = compat.from_torch(lambda x: x.sum(-1) * x.shape[-1], (torch.ones(4, 8),))
+    assert ours(compat.torch.ones(2, 3)).tolist() == [9.0, 9.0]
+
+
+def test_a_missing_operator_is_named():
+    with pytest.raises(NotImplementedError, match="aten::_fused_dropout|aten::mkldnn"):
+        compat.bridges.aten.function_for("mkldnn_linear", "default")
+
+
+def test_to_torch_and_back_to_any_order():
+    @compat.to_torch
+    def energy(x, scale):
+        return (compat.torch.sin(x * x) * scale).sum(), {"x": x * 2}
+
+    x = torch.tensor([0.3, -0.7, 1.1], dtype=torch.float64, requires_grad=True)
+    out, more = energy(x, 3.0)
+    (g,) = torch.autograd.grad(out + more["x"].sum(), x, create_graph=True)
+    torch.testing.assert_close(g, 6 * x * torch.cos(x * x) + 2)
+    assert torch.autograd.gradgradcheck(lambda v: energy(v, 3.0)[0], x)
+
+
+def test_to_jax_differentiates_maps_and_jits():
+    f = compat.to_jax(lambda x: our_jnp.sin(x["a"]) * x["b"])
+    reference = lambda x: jnp.sin(x["a"]) * x["b"]  # noqa: E731
+    x = {"a": jnp.float32(0.4), "b": jnp.float32(2.0)}
+    for transform in (jax.grad, lambda g: jax.jit(jax.grad(g)),
+                      lambda g: jax.grad(lambda v: jax.grad(g)(v)["a"])):
+        got, expected = transform(f)(x), transform(reference)(x)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), got, expected)
+    xs = {"a": jnp.linspace(0.0, 1.0, 5), "b": jnp.ones(5)}
+    for transform in (jax.vmap, lambda g: jax.vmap(jax.grad(g))):
+        got, expected = transform(f)(xs), transform(reference)(xs)
+        jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-6), got, expected)
+
+
+def test_the_three_in_one_program():
+    ours = compat.to_torch(lambda x: compat.torch.tanh(x) ** 2)
+
+    def through_jax(x):
+        return compat.to_jax(lambda v: our_jnp.exp(v) + v)(x)
+
+    x = torch.tensor([0.1, 0.2], requires_grad=True)
+    y = ours(x * 3)
+    y.sum().backward()
+    inner = jax.grad(lambda v: through_jax(v).sum())(jnp.asarray(y.detach().numpy()))
+    np.testing.assert_allclose(inner, np.exp(y.detach().numpy()) + 1, rtol=1e-6)
+    t = np.tanh([0.3, 0.6])
+    np.testing.assert_allclose(x.grad, 6 * t * (1 - t**2), rtol=1e-6)
