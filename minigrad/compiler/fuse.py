@@ -1,0 +1,390 @@
+"""Which equations run in one loop nest.
+
+A program's equations are taken in order, and each joins the *region* that made one of its operands
+if it can run in the same loops; otherwise it opens a region of its own, or stands alone (matmul,
+sort, ...). A region has loops over `rows` and, inside, over `cols`:
+
+    softmax of x[r, c]      for r: pass over c for the maximum, pass for the sum, pass to divide
+    gradient of a bias      for r: for c: total[c] += g[r, c]
+    anything elementwise    for i
+
+A reduction over the columns gives a number a row, which later passes over the same row may use. A
+reduction over the rows (or over everything) is complete only when the region is: its users are
+elsewhere. Views cost nothing (`access.py`), so they belong to no region; a value has one canonical
+index in its region, and an equation joins only if it reads what the region makes at that index.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from minigrad.compiler.access import goes, is_view, keeps_memory
+from minigrad.compiler.index import ZERO, Index, axis
+from minigrad.compiler.scalar import is_pointwise, is_reducer
+from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
+
+LARGEST_ROW = 1 << 14  # a full reduction of no more elements is done as one row, in cache
+MOST_EQUATIONS, MOST_ARRAYS = 96, 32
+
+
+class Group:
+    """A node of the program's graph: a region, or one equation that runs by itself."""
+
+    def __init__(self, number: int):
+        self.number = number
+        self.eqns: list[Eqn] = []
+        self.reach = 0  # bits: the groups it depends on, directly or not
+
+
+class Opaque(Group):
+    def __init__(self, number: int, eqn: Eqn):
+        super().__init__(number)
+        self.eqns = [eqn]
+
+
+class Region(Group):
+    """Equations in one loop nest. `at`: where in the nest each value stands.
+
+    axes: all loops, outer ones first; rows, cols: how a reduction has divided them, if any has;
+    outer: loops around those of a reduction that keeps leading axes and is over middle ones;
+    late: values that are complete only when the region has run.
+    """
+
+    def __init__(self, number: int):
+        super().__init__(number)
+        self.at: dict[Var, tuple[Index, ...]] = {}
+        self.axes: list[str] = []
+        self.rows: list[str] | None = None
+        self.cols: list[str] = []
+        self.outer: list[str] = []
+        self.late: set[Var] = set()
+        self.arrays: set[Var] = set()  # what it reads
+
+    def divide(self, outer: list[str], rows: list[str], cols: list[str]) -> None:
+        self.outer, self.rows, self.cols = outer, rows, cols
+        self.axes = outer + rows + cols
+
+    def state(self):
+        return self.axes, self.rows, self.cols, self.outer
+
+
+class Fuser:
+    """Divides a program into groups. `home`: the group that makes a variable."""
+
+    def __init__(self, program: Jaxpr):
+        self.program = program
+        self.made: dict[Var, Eqn] = {v: e for e in program.eqns for v in e.outvars}
+        self.home: dict[Var, Group] = {}
+        self.groups: list[Group] = []
+        self.sizes: dict[str, int] = {}
+        self.copies = self.views_in_memory()
+        for eqn in program.eqns:
+            self.place(eqn)
+        self.merge_regions()
+
+    # ---- views
+
+    def views_in_memory(self) -> set[Var]:
+        """Views that somebody wants as an array: operands of equations that run by themselves, and
+        results, unless they can share the memory of what they view."""
+        wanted: set[Var] = set()
+        results: set[Var] = set()
+        for eqn in self.program.eqns:
+            if not is_view(eqn) and not is_pointwise(eqn) and not is_reducer(eqn):
+                wanted.update(v for v in map(self.memory, eqn.invars) if v is not None)
+        for out in self.program.outvars:
+            base = self.memory(out)
+            if base is None:
+                continue
+            if base not in self.made or base in results:  # an input, or another result's memory
+                base = out
+            if base in self.made:
+                results.add(base)
+        return {v for v in wanted | results if v in self.made and is_view(self.made[v])}
+
+    def memory(self, atom: Atom) -> Var | None:
+        """Whose memory an array shares at least: the variable under reshapes and the like."""
+        while type(atom) is Var and atom in self.made and keeps_memory(self.made[atom]):
+            atom = self.made[atom].invars[0]
+        return atom if type(atom) is Var else None
+
+    def source(self, atom: Atom) -> tuple[Var | None, list[Eqn]]:
+        """(the array that views show, the views, the outermost first); no array for literals and
+        for what views make up themselves."""
+        chain = []
+        while type(atom) is Var and atom not in self.home and atom in self.made:
+            eqn = self.made[atom]
+            if not is_view(eqn):
+                break
+            chain.append(eqn)
+            if not eqn.invars:
+                return None, chain
+            atom = eqn.invars[0]
+        return (atom if type(atom) is Var else None), chain
+
+    # ---- placing equations
+
+    def place(self, eqn: Eqn) -> None:
+        if is_view(eqn) and eqn.outvars[0] not in self.copies:
+            return
+        if is_view(eqn) or is_pointwise(eqn) or is_reducer(eqn):
+            homes = {self.home[s].number for a in eqn.invars
+                     if (s := self.source(a)[0]) in self.home}
+            for number in sorted(homes, reverse=True):
+                group = self.groups[number]
+                if isinstance(group, Region) and self.join(group, eqn):
+                    return
+            region = Region(len(self.groups))
+            self.groups.append(region)
+            self.open(region, eqn)
+        else:
+            self.groups.append(Opaque(len(self.groups), eqn))
+        group = self.groups[-1]
+        for v in eqn.outvars:
+            self.home[v] = group
+        self.depend(group, eqn)
+
+    def depend(self, group: Group, eqn: Eqn) -> None:
+        """Note what the group depends on now, and what depends on that through it."""
+        new = group.reach
+        for a in eqn.invars:
+            found = self.home.get(self.source(a)[0])
+            if found is not None and found is not group:
+                new |= found.reach | 1 << found.number
+        if new != group.reach:
+            group.reach = new
+            bit = 1 << group.number
+            for other in self.groups:
+                if other is not None and other.reach & bit:
+                    other.reach |= new
+
+    def new_axis(self, size: int) -> str:
+        name = f"a{len(self.sizes)}"
+        self.sizes[name] = size
+        return name
+
+    def open(self, region: Region, eqn: Eqn) -> None:
+        """A new region whose loops are the axes of what the equation works on."""
+        over = eqn.invars[0] if is_reducer(eqn) else eqn.outvars[0]
+        names = [None if n == 1 else self.new_axis(n) for n in over.aval.shape]
+        region.axes = [n for n in names if n]
+        at = tuple(ZERO if n is None else axis(n) for n in names)
+        if is_reducer(eqn):
+            self.reduce(region, eqn, at)
+        else:
+            region.at[eqn.outvars[0]] = at
+        self.enter(region, eqn)
+
+    def enter(self, region: Region, eqn: Eqn) -> None:
+        region.eqns.append(eqn)
+        self.home[eqn.outvars[0]] = region
+        sources = (self.source(a)[0] for a in eqn.invars)
+        region.arrays.update(s for s in sources if s is not None and s not in region.at)
+
+    def join(self, region: Region, eqn: Eqn) -> bool:
+        """Let the equation run in the region's loops, if it can."""
+        if len(region.eqns) >= MOST_EQUATIONS or len(region.arrays) > MOST_ARRAYS:
+            return False
+        bit = 1 << region.number
+        for a in eqn.invars:
+            found = self.source(a)[0]
+            if found in region.late:
+                return False
+            group = self.home.get(found)
+            if group is not None and group is not region and group.reach & bit:
+                return False
+        at = self.index_in(region, eqn)
+        if at is None:
+            return False
+        if is_reducer(eqn):
+            if not self.reduce(region, eqn, at):
+                return False
+        else:
+            if not fits(region, at):
+                return False
+            region.at[eqn.outvars[0]] = at
+        self.enter(region, eqn)
+        self.depend(region, eqn)
+        return True
+
+    def index_in(self, region: Region, eqn: Eqn) -> tuple[Index, ...] | None:
+        """The index, in the region's loops, of the elements that the equation works on: its
+        result's, or its operand's if it reduces. None if its operands do not agree on one."""
+        over = eqn.invars[0] if is_reducer(eqn) else eqn.outvars[0]
+        shape = over.aval.shape
+        known: list[Index | None] = [ZERO if n == 1 else None for n in shape]
+        for a in eqn.invars:
+            found, chain = self.source(a)
+            if found not in region.at:
+                continue
+            at = self.forward(region, found, chain)
+            if is_view(eqn) and at is not None:
+                at = self.through(region, eqn, at, found, chain)
+            if at is None:
+                return None
+            for d, i in enumerate(at if len(at) == len(shape) else ()):
+                if i is not None and shape[d] != 1 and (is_view(eqn) or a.aval.shape[d] != 1):
+                    if known[d] is not None and known[d] != i:
+                        return None
+                    known[d] = i
+        return self.complete(region, known, shape)
+
+    def forward(self, region: Region, found: Var, chain: Sequence[Eqn]):
+        """Where an element of the region's value `found` is seen through views."""
+        at = region.at[found]
+        for eqn in reversed(chain):
+            at = self.through(region, eqn, at, found, chain)
+            if at is None:
+                return None
+        return at
+
+    def through(self, region: Region, eqn: Eqn, at, found: Var, chain: Sequence[Eqn]):
+        return goes(eqn, at, self.sizes)
+
+    def complete(self, region: Region, known: list, shape: Sequence[int]):
+        """Axes along which an operand is repeated are the loops that it does not vary over."""
+        open_dims = [d for d, i in enumerate(known) if i is None]
+        if open_dims:
+            used = set().union(*(i.axes() for i in known if i is not None), set())
+            missing = [a for a in region.axes if a not in used]
+            if [self.sizes[a] for a in missing] != [shape[d] for d in open_dims]:
+                return None
+            for d, name in zip(open_dims, missing):
+                known[d] = axis(name)
+        return tuple(known)
+
+    def reduce(self, region: Region, eqn: Eqn, at: Sequence[Index]) -> bool:
+        """Place a reduction of what stands at `at`; this may decide the region's rows."""
+        axes = eqn.params["axes"]
+        out = tuple(i for d, i in enumerate(at) if d not in axes)
+        gone = set().union(*(at[d].axes() for d in axes), set())
+        kept = set().union(*(i.axes() for i in out), set())
+        every = set(region.axes)
+        if gone & kept:
+            return False
+        (result,) = eqn.outvars
+        if gone | kept != every:  # a reduction of one number a row
+            if region.rows is None or region.outer or gone != set(region.rows) or not gone:
+                return False
+            region.late.add(result)
+        elif gone == every:
+            if region.rows is None and math.prod(self.sizes[a] for a in gone) <= LARGEST_ROW:
+                region.divide([], [], region.axes)
+            if region.rows != [] or region.outer:
+                region.late.add(result)
+        elif region.rows is None:
+            if region.axes[-1] in gone:
+                region.divide([], [a for a in region.axes if a in kept],
+                              [a for a in region.axes if a in gone])
+            else:
+                first = next(k for k, a in enumerate(region.axes) if a in gone)
+                region.divide(region.axes[:first], [a for a in region.axes if a in gone],
+                              [a for a in region.axes[first:] if a in kept])
+                region.late.add(result)
+        elif gone == set(region.rows):
+            region.late.add(result)
+        elif gone != set(region.cols) or region.outer:
+            return False
+        region.at[result] = out
+        return True
+
+    # ---- merging regions
+
+    def merge_regions(self) -> None:
+        """Regions with equal loops that read the same arrays, or one another's values, become one.
+        (Two gradients of one activation; the numbers of a loss.)"""
+        regions = [g for g in self.groups if isinstance(g, Region)]
+        for k, second in enumerate(regions):
+            for first in regions[:k]:
+                if self.groups[first.number] is first and self.related(first, second) \
+                        and self.merge(first, second):
+                    break
+
+    def related(self, first: Region, second: Region) -> bool:
+        if not first.axes and not second.axes:
+            return True
+        if [self.sizes[a] for a in first.axes] != [self.sizes[a] for a in second.axes]:
+            return False
+        wanted = second.arrays & (first.arrays | set(first.at))
+        return any(v.aval.size > 1 for v in wanted)
+
+    def merge(self, first: Region, second: Region) -> bool:
+        """Run both in the loops of the second, where nothing between them stands in the way."""
+        if len(first.eqns) + len(second.eqns) > MOST_EQUATIONS \
+                or len(first.arrays | second.arrays) > MOST_ARRAYS or first.outer or second.outer:
+            return False
+        bit = 1 << first.number
+        if second.reach & bit and any(
+                g.reach & bit and second.reach >> g.number & 1
+                for g in self.groups if g is not None and g is not first):
+            return False
+        if first.reach >> second.number & 1:
+            return False
+        sides = [r for r in (first, second) if r.rows is not None]
+        if len(sides) == 2 and [self.sizes[a] for a in first.rows] != [
+                self.sizes[a] for a in second.rows]:
+            return False
+        rename = {a: axis(b) for a, b in zip(first.axes, second.axes)}
+        at = {v: tuple(i.substitute(rename) for i in index) for v, index in first.at.items()}
+        trial = Region(second.number)
+        trial.at = at | second.at
+        trial.axes, trial.rows, trial.cols = second.axes, second.rows, second.cols
+        if second.rows is None and first.rows is not None:
+            name = dict(zip(first.axes, second.axes))
+            trial.rows, trial.cols = ([name[a] for a in part] for part in (first.rows, first.cols))
+            trial.axes = trial.rows + trial.cols
+        trial.late = first.late | second.late
+        if not self.agrees(first, second, trial):
+            return False
+        trial.eqns = first.eqns + second.eqns
+        trial.arrays = (first.arrays | second.arrays) - set(trial.at)
+        trial.reach = (first.reach | second.reach) & ~bit
+        self.replace(first, second, trial)
+        return True
+
+    def agrees(self, first: Region, second: Region, trial: Region) -> bool:
+        """Does the second read what the first makes where the first makes it?"""
+        for eqn in second.eqns:
+            over = eqn.invars[0] if is_reducer(eqn) else eqn.outvars[0]
+            reads_first = False
+            for a in eqn.invars:
+                found = self.source(a)[0]
+                if found in first.at:
+                    reads_first = True
+                    if found in first.late:
+                        return False
+            if not reads_first:
+                continue
+            if is_reducer(eqn):
+                wanted = self.index_in(trial, eqn)
+                kept = None if wanted is None else tuple(
+                    i for d, i in enumerate(wanted) if d not in eqn.params["axes"])
+                if kept != trial.at[eqn.outvars[0]]:
+                    return False
+            elif self.index_in(trial, eqn) != trial.at[over]:
+                return False
+        return all(fits(trial, trial.at[v]) for v in trial.at if v not in trial.late
+                   and not is_reducer(self.made[v]))
+
+    def replace(self, first: Region, second: Region, merged: Region) -> None:
+        old, new = 1 << first.number, 1 << second.number
+        self.groups[first.number] = None
+        self.groups[second.number] = merged
+        for v in merged.at:
+            self.home[v] = merged
+        for g in self.groups:
+            if g is not None and g is not merged and g.reach & (old | new):
+                g.reach = g.reach & ~old | new | merged.reach
+
+
+def fits(region: Region, at: Sequence[Index]) -> bool:
+    """May a value stand there? Everywhere in the nest, or, in rows, once a row."""
+    used = set().union(*(i.axes() for i in at), set())
+    if used == set(region.axes):
+        return True
+    return region.rows is not None and not region.outer and used == set(region.rows)
+
+
+def is_scalar_literal(atom: Atom) -> bool:
+    return type(atom) is Literal
