@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kernels.subset import INTRINSICS, STORED, dtype_name, vecmath
+from kernels.grammar import INTRINSICS, STORED, dtype_name, vecmath
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Literal
 

@@ -1,0 +1,629 @@
+"""A region as source: a readable Python function in the kernels' subset, shapes written in.
+
+Values are pulled from what is stored: to write `out[i, j]` its expression is written, for which
+its operands' are, at the indices where the equation reads them, down to loads. What does not
+depend on the inner loops is written outside of them.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+
+from minigrad.compiler.access import reads
+from minigrad.compiler.fuse import Fuser, Region
+from minigrad.compiler.index import ZERO, Index, axis, flatten
+from minigrad.compiler.scalar import (
+    EXPENSIVE, REDUCERS, body, cast, computed, is_reducer, literal_text, start_of, subset_dtype,
+)
+from minigrad.program import Atom, Eqn, Var
+
+CHUNK = 1 << 15  # elements that make up a block of rows whose partial sums are added in order
+GRAIN = 1 << 14  # cheap operations that are worth another thread
+NAME = re.compile(r"\b[xyz]\b")
+
+
+class Kernel:
+    """The text of one function, and what its parameters are: variables, or ("partial", ...)."""
+
+    def __init__(self, name: str, parameters: list, types: list[str], lines: list[str],
+                 extent: int, grain: int):
+        self.name, self.parameters, self.types, self.lines = name, parameters, types, lines
+        self.extent, self.grain = extent, grain
+
+    @property
+    def names(self) -> list[str]:
+        return [f"a{k}" for k in range(len(self.parameters))]
+
+    def text(self) -> str:
+        head = f"def {self.name}({', '.join([*self.names, 'start', 'stop'])}):"
+        return "\n".join([head, *("    " + line for line in self.lines)]) + "\n"
+
+    def signature(self) -> dict[str, str]:
+        return dict(zip(self.names, self.types))
+
+
+class Temporary:
+    """Memory that a kernel needs beside its operands and results: partial sums, one row."""
+
+    def __init__(self, dtype: str, size: int):
+        self.dtype, self.size = dtype, size
+
+
+class Scope:
+    """Lines at one depth of the nest, and the values that are known there."""
+
+    def __init__(self, outer: Scope | None = None):
+        self.lines: list[str] = []
+        self.known: dict = {}
+        self.outer = outer
+
+    def find(self, key) -> str | None:
+        scope: Scope | None = self
+        while scope is not None:
+            if key in scope.known:
+                return scope.known[key]
+            scope = scope.outer
+        return None
+
+
+class Writer:
+    """Writes one region. `results`: the values that others want, which it stores."""
+
+    def __init__(self, fuser: Fuser, region: Region, results: Sequence[Var],
+                 in_place: dict[Var, Var]):
+        self.fuser, self.region, self.results = fuser, region, list(results)
+        self.in_place = in_place
+        self.sizes = fuser.sizes
+        self.rows, self.cols = region.rows, region.cols
+        self.levels = self.find_levels()
+        self.uses = self.count_uses()
+        self.saved = self.find_saved()
+        self.flat: list[Index] = []  # where arrays are read and written
+        self.pinned: set[str] = set()  # axes whose value is used otherwise
+        self.merged: dict[str, str | None] = {}  # axis -> None where a later one runs over it too
+
+    # ---- analysis
+
+    def operand(self, atom: Atom) -> Var | None:
+        """The region's own value that an operand shows."""
+        found, _ = self.fuser.source(atom)
+        return found if found in self.region.at else None
+
+    def is_full(self, v: Var) -> bool:
+        """Does it vary along a row?"""
+        if self.region.rows is None or self.region.outer:
+            return True
+        return bool(self.axes_of(v) - set(self.region.rows))
+
+    def axes_of(self, v: Var) -> set[str]:
+        return set().union(*(i.axes() for i in self.region.at[v]), set())
+
+    def find_levels(self) -> dict[Var, int]:
+        """How many passes over the row come before a value can be computed."""
+        levels: dict[Var, int] = {}
+        for eqn in self.region.eqns:
+            (out,) = eqn.outvars
+            level = max((levels[o] for a in eqn.invars if (o := self.operand(a)) is not None),
+                        default=0)
+            passes = is_reducer(eqn) and out not in self.region.late
+            levels[out] = level + 1 if passes else level
+        return levels
+
+    def count_uses(self) -> dict[Var, int]:
+        uses: dict[Var, int] = {}
+        for eqn in self.region.eqns:
+            for a in eqn.invars:
+                found = self.operand(a)
+                if found is not None:
+                    uses[found] = uses.get(found, 0) + 1
+        return uses
+
+    def find_saved(self) -> set[Var]:
+        """Costly values that a later pass over the row wants again."""
+        saved: set[Var] = set()
+        for eqn in self.region.eqns:
+            roots = eqn.outvars if eqn.outvars[0] in self.results or is_reducer(eqn) else ()
+            for root in roots:
+                level = self.levels[root] - (is_reducer(eqn) and root not in self.region.late)
+                stack = [o for a in eqn.invars if (o := self.operand(a)) is not None]
+                while stack:
+                    v = stack.pop()
+                    made = self.fuser.made[v]
+                    if not self.is_full(v) or is_reducer(made):
+                        continue
+                    if self.levels[v] < level and made.primitive.name in EXPENSIVE:
+                        saved.add(v)
+                        continue
+                    stack += [o for a in made.invars if (o := self.operand(a)) is not None]
+        return saved
+
+    # ---- layout of the nest
+
+    def divide(self) -> None:
+        """Loops over rows and columns: of a region without reductions the last axis is the inner
+        one; neighbouring axes that every array walks through alike become one."""
+        region = self.region
+        if region.rows is None:
+            self.rows, self.cols = [], list(region.axes)
+        self.write()  # once, to see which arrays are walked through, and how
+        if region.rows is None:
+            axes = self.join_axes(region.axes)
+            self.rows, self.cols = (axes, []) if len(axes) == 1 else (axes[:-1], axes[-1:])
+        else:
+            self.rows = self.join_axes(region.rows)
+            self.cols = self.join_axes(region.cols)
+
+    def join_axes(self, axes: Sequence[str]) -> list[str]:
+        kept: list[str] = []
+        for name in axes:
+            if kept and self.walk_alike(kept[-1], name):
+                self.merged[kept[-1]] = name
+                self.sizes = {**self.sizes, name: self.sizes[kept[-1]] * self.sizes[name]}
+                kept[-1] = name
+            else:
+                kept.append(name)
+        return kept
+
+    def walk_alike(self, first: str, second: str) -> bool:
+        if first in self.pinned or second in self.pinned:
+            return False
+        n = self.fuser.sizes[second]
+        return all(i.terms.get(self.original(first), 0) == i.terms.get(second, 0) * n
+                   for i in self.flat)
+
+    def original(self, name: str) -> str:
+        return name
+
+    def spelled(self, name: str) -> str:
+        return self.spelling[name]
+
+    # ---- writing
+
+    def kernels(self) -> list[Kernel]:
+        self.divide()
+        self.flat = []
+        return self.write()
+
+    def write(self) -> list[Kernel]:
+        region = self.region
+        self.parameters: dict = {}  # array -> its name
+        self.stored: set = set()
+        self.temporaries: dict = {}
+        self.top = Scope()
+        self.row = Scope(self.top)
+        self.count = 0
+        self.spelling = {a: f"i{k}" if len(self.rows) > 1 else "i"
+                         for k, a in enumerate(self.rows)}
+        self.spelling |= {a: f"j{k}" if len(self.cols) > 1 else "j"
+                          for k, a in enumerate(self.cols)}
+        self.spelling |= {a: f"k{k}" for k, a in enumerate(region.outer)}
+        late = [e for e in region.eqns if e.outvars[0] in region.late]
+        self.extent = math.prod(self.sizes[a] for a in self.rows)
+        self.width = math.prod(self.sizes[a] for a in self.cols)
+        blocks = 1
+        self.blocked = bool(late or self.saved) and bool(self.rows) and not region.outer
+        if self.blocked:
+            blocks = min(self.extent, max(1, min(64, self.extent * self.width // CHUNK)))
+            self.block = -(-self.extent // blocks)
+            blocks = -(-self.extent // self.block)
+        self.blocks = blocks
+        return self.nest(late)
+
+    def nest(self, late: list[Eqn]) -> list[Kernel]:
+        region = self.region
+        accumulators = [self.accumulator(e) for e in late]
+        ends: list[str] = []
+        for k, name in enumerate(self.rows):
+            if len(self.rows) > 1:
+                inner = math.prod(self.sizes[a] for a in self.rows[k + 1:])
+                text = "i" if inner == 1 else f"i // {inner}"
+                if k:
+                    text = f"{text if inner == 1 else f'({text})'} % {self.sizes[name]}"
+                self.row.lines.append(f"{self.spelling[name]} = {text}")
+        last = max(self.levels.values(), default=0)
+        for level in range(last + 1):
+            self.pass_over_row(level, late)
+        self.store_rows()
+        lines = self.row.lines
+        if region.outer:
+            lines = self.outer_loops(late, lines)
+        elif self.blocked:
+            stop = f"minimum(b * {self.block} + {self.block}, {self.extent})"
+            inner = [f"for i in range(b * {self.block}, {stop}):", *indent(lines)] \
+                if self.blocks > 1 else [f"for i in range({self.extent}):", *indent(lines)]
+            starts = [line for a in accumulators for line in a.starts]
+            ends = [line for a in accumulators for line in a.ends]
+            lines = [f"for b in range({'start, stop' if self.blocks > 1 else '1'}):",
+                     *indent(starts + inner + ends)]
+            if self.blocks == 1:
+                lines = [line[4:] for line in lines[1:]]
+        elif self.rows:
+            lines = ["for i in range(start, stop):", *indent(lines)]
+        lines = self.top.lines + lines
+        name = self.name()
+        types = [self.type_of(p) for p in self.parameters]
+        per_row = self.cost() * max(self.width, 1)
+        extent = self.blocks if self.blocked else self.extent if self.rows else 1
+        grain = 1
+        if region.outer:
+            extent = self.sizes[region.outer[0]]
+            per_row *= self.extent * math.prod(self.sizes[a] for a in region.outer[1:])
+        if not self.blocked:
+            grain = max(1, GRAIN // per_row, -(-extent // 64))
+            if grain > 64:
+                grain = -(-grain // 64) * 64
+        kernels = [Kernel(name, list(self.parameters), types, lines, extent, grain)]
+        for a in accumulators:
+            if self.blocked and self.blocks > 1:
+                kernels.append(a.combine(name))
+        return kernels
+
+    def outer_loops(self, late: list[Eqn], lines: list[str]) -> list[str]:
+        """Loops around a reduction over middle axes: for each of them the result starts anew."""
+        region = self.region
+        starts = []
+        for eqn in late:
+            out = eqn.outvars[0]
+            starts += self.column_loops(
+                [f"{self.array(out)}[{self.place(out)}] = {start_of(eqn)}"], at=out)
+        lines = starts + [f"for i in range({self.extent}):", *indent(lines)]
+        for k, a in reversed(list(enumerate(region.outer))):
+            bounds = "start, stop" if k == 0 else str(self.sizes[a])
+            lines = [f"for {self.spelling[a]} in range({bounds}):", *indent(lines)]
+        return lines
+
+    def column_loops(self, lines: list[str], at: Var | None = None) -> list[str]:
+        axes = [a for a in self.cols if at is None or a in self.axes_seen(at)]
+        for a in reversed(axes):
+            lines = [f"for {self.spelling[a]} in range({self.sizes[a]}):", *indent(lines)]
+        return lines
+
+    def axes_seen(self, v: Var) -> set[str]:
+        """The axes of a value, under the names that they have after merging."""
+        found = set()
+        for a in self.axes_of(v):
+            while a in self.merged:
+                a = self.merged[a]
+            found.add(a)
+        return found
+
+    # ---- one pass over the columns of a row
+
+    def pass_over_row(self, level: int, late: list[Eqn]) -> None:
+        """The reductions, sums over rows, saved values and results that belong to this pass."""
+        region, loop = self.region, Scope(self.row)
+        tails: list[str] = []
+        before: list[str] = []
+        for eqn in region.eqns:
+            (out,) = eqn.outvars
+            if is_reducer(eqn):
+                if out in region.late:
+                    if self.operand_level(eqn) == level:
+                        self.accumulate(eqn, loop, tails)
+                elif self.levels[out] == level + 1:
+                    name = self.fresh()
+                    before.append(f"{name} = {start_of(eqn)}")
+                    inner = self.inner_index(eqn)
+                    value = self.pull(eqn.invars[0], inner, loop)
+                    tails.append(step(eqn, name, value))
+                    self.row.known[out, region.at[out]] = name
+            elif self.levels[out] == level and self.is_full(out):
+                if out in self.saved and self.scratch(out) is not None:
+                    value = self.pull(out, region.at[out], loop)
+                    tails.append(f"{self.scratch(out)} = {value}")
+                if out in self.results:
+                    value = self.pull(out, region.at[out], loop)
+                    tails.append(f"{self.array(out, True)}[{self.place(out)}] = {value}")
+        body_lines = loop.lines + tails
+        if body_lines:
+            self.row.lines += before + self.column_loops(body_lines)
+
+    def operand_level(self, eqn: Eqn) -> int:
+        found = self.operand(eqn.invars[0])
+        return 0 if found is None else self.levels[found]
+
+    def inner_index(self, eqn: Eqn) -> tuple[Index, ...]:
+        """Where a reduction's operand is read: its own loops for what the result has not."""
+        found = self.fuser.index_in(self.region, eqn)
+        if found is not None:
+            return found
+        shape, gone = eqn.invars[0].aval.shape, eqn.params["axes"]
+        out = iter(self.region.at[eqn.outvars[0]])
+        used = set().union(*(i.axes() for i in self.region.at[eqn.outvars[0]]), set())
+        rest = iter([a for a in self.region.axes if a not in used])
+        return tuple((ZERO if n == 1 else axis(next(rest))) if d in gone else next(out)
+                     for d, n in enumerate(shape))
+
+    def accumulator(self, eqn: Eqn) -> Accumulator:
+        made = Accumulator(self, eqn)
+        self.row.known["accumulator", eqn.outvars[0]] = made
+        return made
+
+    def accumulate(self, eqn: Eqn, loop: Scope, tails: list[str]) -> None:
+        """Add to a sum over rows. A sum over everything is a number; a sum for each column is in
+        memory; where its operand has one number a row, it is added outside the pass."""
+        value_of = self.operand(eqn.invars[0])
+        inner = self.inner_index(eqn)
+        acc = self.row.known["accumulator", eqn.outvars[0]]
+        if value_of is not None and not self.is_full(value_of):
+            acc.row_steps.append(lambda: step(eqn, acc.name, self.pull(eqn.invars[0], inner,
+                                                                       self.row)))
+            return
+        value = self.pull(eqn.invars[0], inner, loop)
+        if self.region.outer:
+            out = eqn.outvars[0]
+            target = f"{self.array(out, True)}[{self.place(out)}]"
+        else:
+            target = acc.target()
+        tails.append(step(eqn, target, value))
+
+    def store_rows(self) -> None:
+        """Results with one number a row, and sums of such numbers."""
+        region = self.region
+        stores = []
+        for eqn in region.eqns:
+            (out,) = eqn.outvars
+            if out in region.late:
+                acc = self.row.known["accumulator", out]
+                stores += [make() for make in acc.row_steps]
+            elif out in self.results and not self.is_full(out):
+                value = self.pull(out, region.at[out], self.row)
+                stores.append(f"{self.array(out, True)}[{self.place(out)}] = {value}")
+        self.row.lines += stores
+
+    # ---- values
+
+    def pull(self, atom: Atom, at: Sequence[Index], scope: Scope) -> str:
+        """The text of one element of an operand; lines that it needs go into the scope."""
+        if type(atom) is not Var:
+            return literal_text(atom)
+        eqn = self.fuser.made.get(atom)
+        if atom in self.region.at:
+            return self.computed(atom, tuple(at), scope)
+        if eqn is None or atom in self.fuser.home:
+            return self.load(atom, flatten(at, atom.aval.shape), scope)
+        if eqn.primitive.name == "iota":
+            index = at[eqn.params["dimension"]]
+            self.pinned |= index.axes()
+            return cast(self.index_text(index), subset_dtype(atom.aval.dtype))
+        (x, *_) = eqn.invars
+        if type(x) is Var and x.aval.size == atom.aval.size \
+                and (x not in self.fuser.made or x in self.fuser.home) \
+                and x not in self.region.at and eqn.primitive.name not in ("transpose", "rev"):
+            return self.load(x, flatten(at, atom.aval.shape), scope)  # reshaped memory
+        return self.pull(x, reads(eqn, at, self.sizes_of_fuser()), scope)
+
+    def sizes_of_fuser(self):
+        return self.fuser.sizes
+
+    def computed(self, v: Var, at: tuple[Index, ...], scope: Scope) -> str:
+        known = scope.find((v, at))
+        if known is not None:
+            return known
+        eqn = self.fuser.made[v]
+        if is_reducer(eqn):
+            raise NotImplementedError(f"a value of {eqn.primitive} away from its row")
+        if at == self.region.at[v]:
+            if not self.is_full(v):
+                scope = self.row
+            elif v in self.saved and scope is not self.row and ("saved", v) in self.row.known:
+                return self.remember(v, at, scope, self.scratch(v))
+            if v in self.saved:
+                self.row.known["saved", v] = ""
+        text = self.expression(eqn, at, scope)
+        once = self.uses.get(v, 0) <= 1 and v not in self.results and v not in self.saved
+        if once and len(text) < 50:
+            return f"({text})" if not re.fullmatch(r"\w+(\([^()]*\))?", text) else text
+        return self.remember(v, at, scope, text)
+
+    def remember(self, v, at, scope: Scope, text: str) -> str:
+        name = self.fresh()
+        scope.lines.append(f"{name} = {text}")
+        scope.known[v, at] = name
+        return name
+
+    def expression(self, eqn: Eqn, at: Sequence[Index], scope: Scope) -> str:
+        (out,) = eqn.outvars
+        if self.fuser.copies and out in self.fuser.copies:
+            if eqn.primitive.name == "iota":
+                return cast(self.index_text(at[eqn.params["dimension"]], pin=True),
+                            subset_dtype(out.aval.dtype))
+            x = eqn.invars[0]
+            text = self.pull(x, reads(eqn, at, self.sizes_of_fuser()), scope)
+            return cast(text, subset_dtype(out.aval.dtype)) if self.is_literal(x) else text
+        text = body(eqn)
+        shape = out.aval.shape
+        operands = []
+        for a in eqn.invars:
+            index = () if not a.aval.shape else tuple(
+                ZERO if n == 1 != m else i for i, n, m in zip(at, a.aval.shape, shape))
+            operands.append(self.pull(a, index, scope))
+        numbers = operands[1:] if eqn.primitive.name == "select_n" else operands
+        given = eqn.invars[1:] if eqn.primitive.name == "select_n" else eqn.invars
+        literal = [self.is_literal(a) for a in given]
+        if all(literal):
+            dtype = subset_dtype(given[0].aval.dtype)
+            operands[-len(numbers):] = [cast(n, dtype) for n in numbers]
+        for k, letter in enumerate("xyz"[:len(operands)]):
+            if len(re.findall(rf"\b{letter}\b", text)) > 1 and not operands[k].isidentifier():
+                name = self.fresh()
+                scope.lines.append(f"{name} = {operands[k]}")
+                operands[k] = name
+        where = dict(zip("xyz", operands))
+        if NAME.search(text) is None:  # x ** 0
+            return cast(text, subset_dtype(out.aval.dtype))
+        text = NAME.sub(lambda m: where[m[0]], text)
+        dtype = subset_dtype(out.aval.dtype)
+        return f"{dtype}({text})" if dtype in ("f16", "bf16") and \
+            eqn.primitive.name not in ("select_n", "convert_element_type", "neg", "max", "min") \
+            else text
+
+    def is_literal(self, atom: Atom) -> bool:
+        while type(atom) is Var:
+            eqn = self.fuser.made.get(atom)
+            if eqn is None or atom in self.fuser.home or not eqn.invars \
+                    or eqn.primitive.name != "broadcast_in_dim" and len(eqn.invars) != 1 \
+                    or self.fuser.source(atom)[0] is not None:
+                return False
+            atom = eqn.invars[0]
+        return True
+
+    # ---- arrays
+
+    def load(self, array: Var, flat: Index, scope: Scope) -> str:
+        axes = {self.seen(a) for a in flat.axes()}
+        if not axes:
+            scope = self.top
+        elif not axes & set(self.cols):
+            scope = self.row
+        known = scope.find((array, flat))
+        if known is not None:
+            return known
+        text = f"{self.array(array)}[{self.index_text(flat, flat=True)}]"
+        return self.remember(array, flat, scope, text)
+
+    def seen(self, name: str) -> str:
+        while name in self.merged:
+            name = self.merged[name]
+        return name
+
+    def array(self, v, store: bool = False) -> str:
+        v = self.in_place.get(v, v)
+        if store:
+            self.stored.add(v)
+        if v not in self.parameters:
+            self.parameters[v] = f"a{len(self.parameters)}"
+        return self.parameters[v]
+
+    def place(self, v: Var) -> str:
+        return self.index_text(flatten(self.region.at[v], v.aval.shape), flat=True)
+
+    def temporary(self, key, dtype: str, size: int) -> str:
+        if key not in self.temporaries:
+            self.temporaries[key] = Temporary(dtype, size)
+        return self.array(self.temporaries[key], True)
+
+    def scratch(self, v: Var) -> str:
+        """Where a value of this row is kept for a later pass over it."""
+        if v in self.results:
+            return f"{self.array(v, True)}[{self.place(v)}]"
+        dtype = subset_dtype(v.aval.dtype)
+        name = self.temporary(("row", v), dtype, self.blocks * self.width)
+        flat = ZERO
+        for k, a in enumerate(self.cols):
+            flat += axis(a) * math.prod(self.sizes[b] for b in self.cols[k + 1:])
+        text = self.index_text(flat)
+        return f"{name}[{f'b * {self.width} + ' if self.blocks > 1 else ''}{text}]"
+
+    def index_text(self, index: Index, flat: bool = False, pin: bool = False) -> str:
+        if flat:
+            self.flat.append(index)
+            if not index.is_plain():
+                for atom in index.terms:
+                    if type(atom) is not str:
+                        self.pinned |= atom[1].axes()
+            index = Index({a: c for a, c in index.terms.items()
+                           if type(a) is not str or a not in self.merged}, index.const)
+        if pin:
+            self.pinned |= index.axes()
+        return index.text(self.spelled)
+
+    def type_of(self, parameter) -> str:
+        if isinstance(parameter, Temporary):
+            return f"{parameter.dtype}* restrict"
+        return f"{subset_dtype(parameter.aval.dtype)}* restrict"
+
+    def fresh(self) -> str:
+        self.count += 1
+        return f"t{self.count}"
+
+    def cost(self) -> int:
+        """Cheap operations an element."""
+        return 1 + sum(8 if e.primitive.name in EXPENSIVE else 1 for e in self.region.eqns
+                       if e.outvars[0] in self.region.late or self.is_full(e.outvars[0]))
+
+    def name(self) -> str:
+        return kernel_name(self.region.eqns)
+
+
+class Accumulator:
+    """A sum over the rows: a number, or one for each column. With several blocks of rows each
+    block has its own, and another kernel adds them up in order."""
+
+    def __init__(self, writer: Writer, eqn: Eqn):
+        self.writer, self.eqn = writer, eqn
+        self.out = eqn.outvars[0]
+        self.row_steps: list = []
+        self.starts: list[str] = []
+        self.ends: list[str] = []
+        if writer.region.outer:
+            return
+        self.size = self.out.aval.size
+        start = start_of(eqn)
+        if self.size == 1:
+            self.name = writer.fresh()
+            self.starts = [f"{self.name} = {start}"]
+            self.ends = [f"{self.memory('b')} = {self.name}"]
+        else:
+            self.name = ""
+            self.starts = writer.column_loops([f"{self.target()} = {start}"], at=self.out)
+
+    def memory(self, at: str) -> str:
+        """Its place in the result, or in the block's part of the partial results."""
+        w = self.writer
+        if w.blocks == 1:
+            return f"{w.array(self.out, True)}[{'0' if at == 'b' else at}]"
+        dtype = subset_dtype(self.out.aval.dtype)
+        name = w.temporary(("partial", self.out), dtype, w.blocks * self.size)
+        return f"{name}[{at if self.size == 1 else f'b * {self.size} + {at}'}]"
+
+    def target(self) -> str:
+        return self.name if self.size == 1 else self.memory(self.writer.place(self.out))
+
+    def combine(self, name: str) -> Kernel:
+        w, dtype = self.writer, subset_dtype(self.out.aval.dtype)
+        partial = w.temporaries["partial", self.out]
+        total = f"a1[j{'' if self.size > 1 else ' * 0'}]"
+        del total
+        lines = ["for j in range(start, stop):", f"    t = {start_of(self.eqn)}",
+                 f"    for b in range({w.blocks}):",
+                 "        " + step(self.eqn, "t", f"a0[b * {self.size} + j]"),
+                 "    a1[j] = t"]
+        return Kernel(f"{name}_total", [partial, self.out], [f"{dtype}* restrict"] * 2, lines,
+                      self.size, max(256, self.size))
+
+
+def step(eqn: Eqn, target: str, value: str) -> str:
+    name = eqn.primitive.name
+    if name in ("reduce_sum", "reduce_prod"):
+        return f"{target} {'+' if name == 'reduce_sum' else '*'}= {value}"
+    return f"{target} = {REDUCERS[name][1].format(target, value)}"
+
+
+def indent(lines: Sequence[str]) -> list[str]:
+    return ["    " + line for line in lines]
+
+
+UNTOLD = {"convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "select_n", "copy",
+          "stop_gradient", "neg"}
+
+
+def kernel_name(eqns: Sequence[Eqn]) -> str:
+    """What a kernel computes, in a few words: `exp_reduce_sum_div_4096x512`."""
+    words = list(dict.fromkeys(e.primitive.name for e in eqns if e.primitive.name not in UNTOLD))
+    words = words or [eqns[-1].primitive.name]
+    if {"reduce_max", "exp", "reduce_sum"} <= set(words):
+        words = ["softmax"] + [w for w in words if w in ("log", "reduce_min")]
+    elif "rsqrt" in words and "reduce_sum" in words:
+        words = ["normalize"]
+    elif len(words) > 4:
+        told = [w for w in words if w in EXPENSIVE or w.startswith("reduce")] or words
+        words = told[:4]
+    largest = max((v.aval.shape for e in eqns for v in (*e.invars, *e.outvars)), key=math.prod)
+    shape = "x".join(map(str, largest)) or "scalars"
+    return f"{'_'.join(words)}_{shape}".replace("-", "_")
+
+
+_ = computed
