@@ -15,7 +15,7 @@ from minigrad.compiler.access import reads
 from minigrad.compiler.fuse import Fuser, Region
 from minigrad.compiler.index import ZERO, Index, axis, flatten
 from minigrad.compiler.scalar import (
-    EXPENSIVE, REDUCERS, body, cast, computed, is_reducer, literal_text, start_of, subset_dtype,
+    EXPENSIVE, REDUCERS, body, cast, is_reducer, literal_text, start_of, subset_dtype,
 )
 from minigrad.program import Atom, Eqn, Var
 
@@ -167,17 +167,11 @@ class Writer:
         return kept
 
     def walk_alike(self, first: str, second: str) -> bool:
+        """Is a step along the first axis as far as all steps along the second, everywhere?"""
         if first in self.pinned or second in self.pinned:
             return False
         n = self.fuser.sizes[second]
-        return all(i.terms.get(self.original(first), 0) == i.terms.get(second, 0) * n
-                   for i in self.flat)
-
-    def original(self, name: str) -> str:
-        return name
-
-    def spelled(self, name: str) -> str:
-        return self.spelling[name]
+        return all(i.terms.get(first, 0) == i.terms.get(second, 0) * n for i in self.flat)
 
     # ---- writing
 
@@ -388,15 +382,7 @@ class Writer:
             index = at[eqn.params["dimension"]]
             self.pinned |= index.axes()
             return cast(self.index_text(index), subset_dtype(atom.aval.dtype))
-        (x, *_) = eqn.invars
-        if type(x) is Var and x.aval.size == atom.aval.size \
-                and (x not in self.fuser.made or x in self.fuser.home) \
-                and x not in self.region.at and eqn.primitive.name not in ("transpose", "rev"):
-            return self.load(x, flatten(at, atom.aval.shape), scope)  # reshaped memory
-        return self.pull(x, reads(eqn, at, self.sizes_of_fuser()), scope)
-
-    def sizes_of_fuser(self):
-        return self.fuser.sizes
+        return self.pull(eqn.invars[0], reads(eqn, at, self.fuser.sizes), scope)
 
     def computed(self, v: Var, at: tuple[Index, ...], scope: Scope) -> str:
         known = scope.find((v, at))
@@ -414,7 +400,7 @@ class Writer:
                 self.row.known["saved", v] = ""
         text = self.expression(eqn, at, scope)
         once = self.uses.get(v, 0) <= 1 and v not in self.results and v not in self.saved
-        if once and len(text) < 50:
+        if once and len(text) < 50 and self.is_full(v) == (scope is not self.row):
             return f"({text})" if not re.fullmatch(r"\w+(\([^()]*\))?", text) else text
         return self.remember(v, at, scope, text)
 
@@ -431,7 +417,7 @@ class Writer:
                 return cast(self.index_text(at[eqn.params["dimension"]], pin=True),
                             subset_dtype(out.aval.dtype))
             x = eqn.invars[0]
-            text = self.pull(x, reads(eqn, at, self.sizes_of_fuser()), scope)
+            text = self.pull(x, reads(eqn, at, self.fuser.sizes), scope)
             return cast(text, subset_dtype(out.aval.dtype)) if self.is_literal(x) else text
         text = body(eqn)
         shape = out.aval.shape
@@ -528,7 +514,7 @@ class Writer:
                            if type(a) is not str or a not in self.merged}, index.const)
         if pin:
             self.pinned |= index.axes()
-        return index.text(self.spelled)
+        return index.text(self.spelling.__getitem__)
 
     def type_of(self, parameter) -> str:
         if isinstance(parameter, Temporary):
@@ -585,8 +571,6 @@ class Accumulator:
     def combine(self, name: str) -> Kernel:
         w, dtype = self.writer, subset_dtype(self.out.aval.dtype)
         partial = w.temporaries["partial", self.out]
-        total = f"a1[j{'' if self.size > 1 else ' * 0'}]"
-        del total
         lines = ["for j in range(start, stop):", f"    t = {start_of(self.eqn)}",
                  f"    for b in range({w.blocks}):",
                  "        " + step(self.eqn, "t", f"a0[b * {self.size} + j]"),
@@ -625,5 +609,3 @@ def kernel_name(eqns: Sequence[Eqn]) -> str:
     shape = "x".join(map(str, largest)) or "scalars"
     return f"{'_'.join(words)}_{shape}".replace("-", "_")
 
-
-_ = computed

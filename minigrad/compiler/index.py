@@ -129,7 +129,16 @@ def flatten(index: Sequence[Index], shape: Sequence[int]) -> Index:
     out = ZERO
     for i, n in zip(index, strides(shape), strict=True):
         out += i * n
-    return out
+    return out if out.is_plain() else joined(out)
+
+
+def joined(index: Index) -> Index:
+    """n * (x // n) + x % n is x."""
+    for atom, c in index.terms.items():
+        if atom[0] == "%" and index.terms.get(("//", *atom[1:])) == c * atom[2]:
+            rest = {a: k for a, k in index.terms.items() if a not in (atom, ("//", *atom[1:]))}
+            return joined(Index(rest, index.const) + atom[1] * c)
+    return index
 
 
 def unflatten(flat: Index, shape: Sequence[int], sizes: Sizes) -> tuple[Index, ...]:
