@@ -47,7 +47,7 @@ class Kernel:
 class Temporary:
     """Memory that a kernel needs beside its operands and results: partial sums, one row."""
 
-    def __init__(self, dtype: str, size: int):
+    def __init__(self, dtype, size: int):
         self.dtype, self.size = dtype, size
 
 
@@ -173,6 +173,12 @@ class Writer:
         n = self.fuser.sizes[second]
         return all(i.terms.get(first, 0) == i.terms.get(second, 0) * n for i in self.flat)
 
+    def reads_only_at(self, array: Var, place: Index, new: Var) -> bool:
+        """Is each element of an array read just before `new` is stored in its place?"""
+        self.divide()
+        return all(flat == place and level == self.levels[new]
+                   for found, flat, level in self.loads if found is array)
+
     # ---- writing
 
     def kernels(self) -> list[Kernel]:
@@ -188,6 +194,8 @@ class Writer:
         self.top = Scope()
         self.row = Scope(self.top)
         self.count = 0
+        self.level = 0
+        self.loads: list[tuple] = []  # (array, where, in which pass)
         self.spelling = {a: f"i{k}" if len(self.rows) > 1 else "i"
                          for k, a in enumerate(self.rows)}
         self.spelling |= {a: f"j{k}" if len(self.cols) > 1 else "j"
@@ -288,6 +296,7 @@ class Writer:
     def pass_over_row(self, level: int, late: list[Eqn]) -> None:
         """The reductions, sums over rows, saved values and results that belong to this pass."""
         region, loop = self.region, Scope(self.row)
+        self.level = level
         tails: list[str] = []
         before: list[str] = []
         for eqn in region.eqns:
@@ -459,6 +468,7 @@ class Writer:
     # ---- arrays
 
     def load(self, array: Var, flat: Index, scope: Scope) -> str:
+        self.loads.append((array, flat, self.level))
         axes = {self.seen(a) for a in flat.axes()}
         if not axes:
             scope = self.top
@@ -486,7 +496,7 @@ class Writer:
     def place(self, v: Var) -> str:
         return self.index_text(flatten(self.region.at[v], v.aval.shape), flat=True)
 
-    def temporary(self, key, dtype: str, size: int) -> str:
+    def temporary(self, key, dtype, size: int) -> str:
         if key not in self.temporaries:
             self.temporaries[key] = Temporary(dtype, size)
         return self.array(self.temporaries[key], True)
@@ -495,8 +505,7 @@ class Writer:
         """Where a value of this row is kept for a later pass over it."""
         if v in self.results:
             return f"{self.array(v, True)}[{self.place(v)}]"
-        dtype = subset_dtype(v.aval.dtype)
-        name = self.temporary(("row", v), dtype, self.blocks * self.width)
+        name = self.temporary(("row", v), v.aval.dtype, self.blocks * self.width)
         flat = ZERO
         for k, a in enumerate(self.cols):
             flat += axis(a) * math.prod(self.sizes[b] for b in self.cols[k + 1:])
@@ -517,9 +526,8 @@ class Writer:
         return index.text(self.spelling.__getitem__)
 
     def type_of(self, parameter) -> str:
-        if isinstance(parameter, Temporary):
-            return f"{parameter.dtype}* restrict"
-        return f"{subset_dtype(parameter.aval.dtype)}* restrict"
+        dtype = getattr(parameter, "aval", parameter).dtype
+        return f"{subset_dtype(dtype)}* restrict"
 
     def fresh(self) -> str:
         self.count += 1
@@ -561,8 +569,7 @@ class Accumulator:
         w = self.writer
         if w.blocks == 1:
             return f"{w.array(self.out, True)}[{'0' if at == 'b' else at}]"
-        dtype = subset_dtype(self.out.aval.dtype)
-        name = w.temporary(("partial", self.out), dtype, w.blocks * self.size)
+        name = w.temporary(("partial", self.out), self.out.aval.dtype, w.blocks * self.size)
         return f"{name}[{at if self.size == 1 else f'b * {self.size} + {at}'}]"
 
     def target(self) -> str:

@@ -105,7 +105,8 @@ class Fuser:
 
     def memory(self, atom: Atom) -> Var | None:
         """Whose memory an array shares at least: the variable under reshapes and the like."""
-        while type(atom) is Var and atom in self.made and keeps_memory(self.made[atom]):
+        while atom in self.made and keeps_memory(self.made[atom]) \
+                and type(self.made[atom].invars[0]) is Var:
             atom = self.made[atom].invars[0]
         return atom if type(atom) is Var else None
 

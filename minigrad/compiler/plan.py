@@ -1,0 +1,461 @@
+"""What a compiled program does, step by step, and where its arrays are.
+
+A step is a kernel with the buffers that its table names. Buffers are the operands, the constants,
+the results, and places in one arena that values share whose lives do not overlap. Steps that no
+kernel can do call the primitive's NumPy kernel. A scan, a while and a cond are steps that hold
+plans of their own.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from kernels import blas
+from minigrad.compiler.emit import Kernel, Temporary, Writer
+from minigrad.compiler.fuse import Fuser, Group, Region
+from minigrad.compiler.index import flatten
+from minigrad.compiler.prepare import prepare
+from minigrad.program import Eqn, Jaxpr, Literal, Var
+
+ALIGNMENT = 64
+
+
+class Buffer:
+    """A piece of memory. where: "operand", "constant", "result" or "arena"; number: which of its
+    kind, or the offset in the arena."""
+
+    __slots__ = ("where", "number", "shape", "dtype", "value", "first", "last", "shown")
+
+    def __init__(self, where: str, number: int, shape, dtype, value=None):
+        self.where, self.number, self.shape, self.dtype = where, number, tuple(shape), dtype
+        self.value = value  # of a constant
+        self.first = self.last = -1  # the steps between which it holds something
+        self.shown = ""
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
+    def __repr__(self) -> str:
+        return f"{self.where} {self.number} {self.dtype.name}{list(self.shape)}"
+
+
+@dataclass
+class Step:
+    """A kernel and its buffers, in the order of its table."""
+
+    buffers: list
+    name = ""
+
+
+@dataclass
+class KernelStep(Step):
+    kernel: Kernel
+
+    @property
+    def name(self) -> str:
+        return self.kernel.name
+
+
+@dataclass
+class ProductStep(Step):
+    """A matrix product through BLAS."""
+
+    product: Any
+    name = "dot_general"
+
+
+@dataclass
+class CopyStep(Step):
+    name = "copy"
+
+
+@dataclass
+class NumpyStep(Step):
+    """The NumPy kernel of one equation. buffers: operands (literals as they are), then results."""
+
+    eqn: Eqn
+
+    @property
+    def name(self) -> str:
+        return self.eqn.primitive.name
+
+
+@dataclass
+class LoopStep(Step):
+    """scan. Each move: (("operand" | "result", number in the body), buffer, start in bytes, step
+    in bytes, the buffer it changes places with at every turn or None)."""
+
+    body: Plan
+    times: int
+    moves: list
+    arena: Buffer
+    name = "scan"
+
+
+@dataclass
+class WhileStep(Step):
+    test: Plan
+    body: Plan
+    test_moves: list
+    moves: list
+    flag: Buffer
+    arenas: list
+    name = "while"
+
+
+@dataclass
+class BranchStep(Step):
+    """cond. buffers[0]: the index."""
+
+    branches: list
+    moves: list
+    arenas: list
+    name = "cond"
+
+
+@dataclass
+class Plan:
+    program: Jaxpr
+    fuser: Fuser
+    steps: list[Step] = field(default_factory=list)
+    operands: list[Buffer] = field(default_factory=list)
+    constants: list[Buffer] = field(default_factory=list)
+    results: list[Buffer] = field(default_factory=list)
+    arena: list[Buffer] = field(default_factory=list)
+    arena_size: int = 0
+    written: dict[int, int] = field(default_factory=dict)  # result -> the operand it is written to
+
+    def every_step(self):
+        """The steps, and those inside of them."""
+        for step in self.steps:
+            yield step
+            for inner in plans_in(step):
+                yield from inner.every_step()
+
+
+def plans_in(step: Step) -> list[Plan]:
+    return [p for p in (*step.__dict__.values(), *step.__dict__.get("branches", ()))
+            if isinstance(p, Plan)]
+
+
+class Planner:
+    def __init__(self, program: Jaxpr, into: dict[int, int]):
+        self.program = prepare(program)
+        self.fuser = Fuser(self.program)
+        self.plan = Plan(self.program, self.fuser)
+        self.buffers: dict[Var, Buffer] = {}
+        self.into = into
+        self.replaced: dict[Var, Var] = {}  # new value -> the operand it is written to
+        self.make()
+
+    def make(self) -> None:
+        plan, program = self.plan, self.program
+        for k, v in enumerate(program.invars):
+            self.buffers[v] = Buffer("operand", k, v.aval.shape, v.aval.dtype)
+            plan.operands.append(self.buffers[v])
+        for v, c in zip(program.constvars, program.consts):
+            self.constant(v, getattr(c, "value", c))
+        groups = self.ordered()
+        self.wanted = self.find_wanted()
+        self.name_results()
+        for group in groups:
+            self.add(group)
+        self.plan.steps += self.late_copies
+        place(self.plan)
+
+    def constant(self, v: Var | None, value, aval=None) -> Buffer:
+        aval = v.aval if v is not None else aval
+        value = np.ascontiguousarray(np.asarray(value, aval.dtype)).reshape(aval.shape)
+        made = Buffer("constant", len(self.plan.constants), aval.shape, aval.dtype, value)
+        self.plan.constants.append(made)
+        if v is not None:
+            self.buffers[v] = made
+        return made
+
+    # ---- order
+
+    def ordered(self) -> list[Group]:
+        """The groups so that each comes after what it needs, otherwise as the program has them."""
+        groups = [g for g in self.fuser.groups if g is not None]
+        needs: dict[int, set[int]] = {}
+        for g in groups:
+            needs[g.number] = {
+                h.number for e in g.eqns for a in e.invars
+                if (h := self.fuser.home.get(self.fuser.source(a)[0])) is not None and h is not g}
+        position = {id(e): k for k, e in enumerate(self.program.eqns)}
+        first = {g.number: min(position[id(e)] for e in g.eqns) for g in groups}
+        done: set[int] = set()
+        out, waiting = [], sorted(groups, key=lambda g: first[g.number])
+        while waiting:
+            k = next(k for k, g in enumerate(waiting) if needs[g.number] <= done)
+            group = waiting.pop(k)
+            out.append(group)
+            done.add(group.number)
+        return out
+
+    # ---- buffers
+
+    def base(self, atom) -> Var | None:
+        """The variable whose memory an operand is in: under views that keep the memory."""
+        while type(atom) is Var and atom not in self.fuser.home and atom in self.fuser.made:
+            atom = self.fuser.made[atom].invars[0]
+        return atom if type(atom) is Var else None
+
+    def find_wanted(self) -> set[Var]:
+        """Values of regions that others read: they are stored."""
+        wanted = set()
+        for group in self.fuser.groups:
+            for eqn in group.eqns if group is not None else ():
+                for a in eqn.invars:
+                    found = self.fuser.source(a)[0] if isinstance(group, Region) else self.base(a)
+                    if found is not None and self.fuser.home.get(found) is not group:
+                        wanted.add(found)
+        return wanted | {b for out in self.program.outvars if (b := self.base(out)) is not None}
+
+    def name_results(self) -> None:
+        """Each result has memory of its own: the region writes into it, or it is copied there. One
+        that replaces an operand is written in its place, by the region that makes it if nobody
+        reads the old value then or later, or else at the very end."""
+        copies, last = [], []
+        for k, out in enumerate(self.program.outvars):
+            base = self.base(out)
+            source = self.constant(None, out.value, out.aval) if base is None \
+                else self.buffers.get(base)
+            if k not in self.into:
+                made = Buffer("result", k, out.aval.shape, out.aval.dtype)
+                if source is None:
+                    self.buffers[base] = made
+                else:
+                    copies.append(CopyStep([made, source]))
+            else:
+                made = self.plan.operands[self.into[k]]
+                self.plan.written[k] = self.into[k]
+                old = self.program.invars[self.into[k]]
+                if source is None and self.may_replace(base, old):
+                    self.buffers[base] = made
+                    self.replaced[base] = old
+                else:
+                    kept = self.temporary(made.shape, made.dtype)
+                    last.append(CopyStep([made, kept]))
+                    if source is None:
+                        self.buffers[base] = kept
+                    else:
+                        copies.append(CopyStep([kept, source]))
+            self.plan.results.append(made)
+        self.late_copies = copies + last
+
+    def may_replace(self, new: Var, old: Var) -> bool:
+        home = self.fuser.home.get(new)
+        if not isinstance(home, Region) or new in home.late or old.aval.shape != new.aval.shape \
+                or old.aval.dtype != new.aval.dtype or old in self.replaced.values():
+            return False
+        readers = {g.number: g for g in self.fuser.groups if g is not None and any(
+            self.reads(g, a) is old for e in g.eqns for a in e.invars)}
+        readers.pop(home.number, None)
+        if any(not home.reach >> n & 1 for n in readers):
+            return False
+        if any(self.base(o) is old for o in self.program.outvars):
+            return False
+        writer = Writer(self.fuser, home, [new], {})
+        return writer.reads_only_at(old, flatten(home.at[new], new.aval.shape), new)
+
+    def reads(self, group: Group, atom):
+        return self.fuser.source(atom)[0] if isinstance(group, Region) else self.base(atom)
+
+    def temporary(self, shape, dtype) -> Buffer:
+        made = Buffer("arena", -1, shape, np.dtype(dtype))
+        self.plan.arena.append(made)
+        return made
+
+    def buffer(self, v: Var) -> Buffer:
+        if v not in self.buffers:
+            self.buffers[v] = self.temporary(v.aval.shape, v.aval.dtype)
+        return self.buffers[v]
+
+    # ---- steps
+
+    def add(self, group: Group) -> None:
+        if isinstance(group, Region):
+            self.add_region(group)
+            return
+        (eqn,) = group.eqns
+        special = getattr(self, "add_" + eqn.primitive.name, None)
+        if special is None or not special(eqn):
+            self.add_numpy(eqn)
+
+    def add_region(self, region: Region) -> None:
+        results = [v for e in region.eqns for v in e.outvars if v in self.wanted]
+        in_place = {v: old for v, old in self.replaced.items() if v in region.at}
+        temporaries: dict[Temporary, Buffer] = {}
+        for kernel in Writer(self.fuser, region, results, in_place).kernels():
+            buffers = []
+            for p in kernel.parameters:
+                if isinstance(p, Temporary):
+                    if p not in temporaries:
+                        temporaries[p] = self.temporary((p.size,), p.dtype)
+                    buffers.append(temporaries[p])
+                else:
+                    buffers.append(self.buffer(p))
+            self.plan.steps.append(KernelStep(buffers, kernel))
+
+    def operand_buffer(self, atom) -> Any:
+        """The buffer of an operand of an equation that runs by itself, or the literal."""
+        base = self.base(atom)
+        return atom if base is None else View(self.buffer(base), atom.aval.shape)
+
+    def add_numpy(self, eqn: Eqn) -> None:
+        operands = [self.operand_buffer(a) for a in eqn.invars]
+        self.plan.steps.append(NumpyStep(operands + [self.buffer(v) for v in eqn.outvars], eqn))
+
+    def add_dot_general(self, eqn: Eqn) -> bool:
+        x, y = (self.operand_buffer(a) for a in eqn.invars)
+        (out,) = eqn.outvars
+        if isinstance(x, Literal) or isinstance(y, Literal) or x.dtype != y.dtype \
+                or x.dtype != out.aval.dtype or out.aval.size == 0 or x.dtype.kind not in "f":
+            return False
+        product = blas.plan_product(
+            x.shape, contiguous(x), y.shape, contiguous(y), x.dtype,
+            eqn.params["dimension_numbers"])
+        if product is None or not blas.native_gemm(x.dtype):
+            return False
+        self.plan.steps.append(ProductStep([x, y, self.buffer(out)], product))
+        return True
+
+    def add_scan(self, eqn: Eqn) -> bool:
+        p = eqn.params
+        n_consts, n_carry, times = p["num_consts"], p["num_carry"], p["length"]
+        body = make_plan(p["jaxpr"])
+        given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
+                 else self.operand_buffer(a) for a in eqn.invars]
+        outs = [self.buffer(v) for v in eqn.outvars]
+        if times == 0:
+            return False
+        moves: list = [(("operand", k), given[k], 0, 0, None) for k in range(n_consts)]
+        touched = []
+        for k in range(n_carry):
+            first, second = (self.temporary(outs[k].shape, outs[k].dtype) for _ in range(2))
+            self.plan.steps.append(CopyStep([first, given[n_consts + k]]))
+            moves.append((("operand", n_consts + k), first, 0, 0, second))
+            moves.append((("result", k), second, 0, 0, first))
+            touched += [first, second]
+        n = n_consts + n_carry
+        stacked = [(("operand", k), given[k]) for k in range(n, len(given))]
+        stacked += [(("result", k), outs[k]) for k in range(n_carry, len(outs))]
+        for key, buffer in stacked:
+            one = buffer.size // times
+            start, step = ((times - 1) * one, -one) if p["reverse"] else (0, one)
+            moves.append((key, buffer, start, step, None))
+        arena = self.temporary((max(body.arena_size, 1),), np.uint8)
+        self.plan.steps.append(LoopStep([*given, *outs, *touched, arena], body, times, moves,
+                                        arena))
+        for k in range(n_carry):
+            self.plan.steps.append(CopyStep([outs[k], touched[2 * k + times % 2]]))
+        return True
+
+    def add_while(self, eqn: Eqn) -> bool:
+        p = eqn.params
+        n_test, n_body = p["cond_nconsts"], p["body_nconsts"]
+        test, body = make_plan(p["cond_jaxpr"]), make_plan(p["body_jaxpr"])
+        given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
+                 else self.operand_buffer(a) for a in eqn.invars]
+        outs = [self.buffer(v) for v in eqn.outvars]
+        for out, init in zip(outs, given[n_test + n_body:]):
+            self.plan.steps.append(CopyStep([out, init]))
+        new = [self.temporary(o.shape, o.dtype) for o in outs]
+        flag = self.temporary((), np.bool_)
+        test_moves = [(("operand", k), b, 0, 0, None)
+                      for k, b in enumerate(given[:n_test] + outs)]
+        test_moves.append((("result", 0), flag, 0, 0, None))
+        moves = [(("operand", k), b, 0, 0, None)
+                 for k, b in enumerate(given[n_test:n_test + n_body] + outs)]
+        moves += [(("result", k), b, 0, 0, None) for k, b in enumerate(new)]
+        body.steps += [CopyStep([Outer(o), r]) for o, r in zip(outs, body.results)]
+        arenas = [self.temporary((max(plan.arena_size, 1),), np.uint8) for plan in (test, body)]
+        self.plan.steps.append(WhileStep([*given, *outs, *new, flag, *arenas], test, body,
+                                         test_moves, moves, flag, arenas))
+        return True
+
+    def add_cond(self, eqn: Eqn) -> bool:
+        index, *operands = eqn.invars
+        if isinstance(index, Literal) or index.aval.dtype != np.int32 or index.aval.shape:
+            return False
+        branches = [make_plan(b) for b in eqn.params["branches"]]
+        given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
+                 else self.operand_buffer(a) for a in operands]
+        outs = [self.buffer(v) for v in eqn.outvars]
+        moves = [(("operand", k), b, 0, 0, None) for k, b in enumerate(given)]
+        moves += [(("result", k), b, 0, 0, None) for k, b in enumerate(outs)]
+        arenas = [self.temporary((max(b.arena_size, 1),), np.uint8) for b in branches]
+        self.plan.steps.append(BranchStep([self.operand_buffer(index), *given, *outs, *arenas],
+                                          branches, moves, arenas))
+        return True
+
+
+class View:
+    """A buffer under another shape."""
+
+    __slots__ = ("buffer", "shape")
+
+    def __init__(self, buffer: Buffer, shape):
+        self.buffer, self.shape = buffer, tuple(shape)
+
+    dtype = property(lambda self: self.buffer.dtype)
+    size = property(lambda self: self.buffer.size)
+
+
+class Outer:
+    """A buffer of the plan around, in a step of an inner one."""
+
+    __slots__ = ("buffer",)
+
+    def __init__(self, buffer):
+        self.buffer = buffer
+
+
+def contiguous(x) -> tuple[int, ...]:
+    """Strides in bytes of a C-contiguous array."""
+    return tuple(math.prod(x.shape[k + 1:]) * x.dtype.itemsize for k in range(len(x.shape)))
+
+
+def make_plan(program: Jaxpr, into: dict[int, int] | None = None) -> Plan:
+    """into: results that replace operands (result -> operand): cells, and donated arguments."""
+    return Planner(program, into or {}).plan
+
+
+# ------------------------------------------------------------------ the arena
+
+
+def place(plan: Plan) -> None:
+    """Offsets in the arena: the largest buffers first, each where none that lives at the same time
+    is."""
+    for k, step in enumerate(plan.steps):
+        for b in step.buffers:
+            b = getattr(b, "buffer", b)
+            if isinstance(b, Buffer) and b.where == "arena":
+                b.first = k if b.first < 0 else b.first
+                b.last = k
+    placed: list[Buffer] = []
+    for b in sorted(plan.arena, key=lambda b: -b.size):
+        if b.first < 0:
+            b.number = 0
+            continue
+        offset = 0
+        for other in sorted((o for o in placed if o.first <= b.last and b.first <= o.last),
+                            key=lambda o: o.number):
+            if offset + b.size <= other.number:
+                break
+            offset = max(offset, round_up(other.number + other.size))
+        b.number = offset
+        placed.append(b)
+        plan.arena_size = max(plan.arena_size, round_up(offset + b.size))
+
+
+def round_up(size: int) -> int:
+    return -(-size // ALIGNMENT) * ALIGNMENT
+
