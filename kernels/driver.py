@@ -68,9 +68,8 @@ def pool_words() -> tuple[int, int]:
     """The launch function of the pool and its state."""
     if pool._pool is None:
         pool.start()
-    native = pool._pool
-    if isinstance(native, pool.NativePool):
-        return ctypes.cast(native.launch, ctypes.c_void_p).value or 0, native.state
+    if isinstance(pool._pool, pool.NativePool):
+        return pool.code["pool_launch"].address, pool._pool.state
     return ctypes.cast(python_launch, ctypes.c_void_p).value or 0, 0
 
 

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import debug, errors
+from minigrad.compiler import compiled
 from minigrad.cells import Cell, CellTrace, read_state, settle, write_state
 from minigrad.core import (
     EVAL, Tensor, Tracer, box, config, get_mode, level, make_box, make_spec, owns, using,
@@ -28,7 +29,6 @@ from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
-from minigrad.source import array_function
 from minigrad.tape import collect
 from minigrad.tree import tree_flatten, tree_unflatten
 
@@ -99,7 +99,7 @@ class Staged:
                 raise errors.leaked_tracer_error(value)
         token = QUIET(IGNORE)
         try:
-            outs = array_function(self.jaxpr, owned=True)(*values)
+            outs = compiled(self.jaxpr)(values)
         finally:
             LOUD(token)
         return [make_box(cls, out, spec) for cls, out, spec in zip(self.classes, outs, self.specs)]

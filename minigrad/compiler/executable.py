@@ -5,20 +5,24 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
-import threading
 from collections.abc import Sequence
 
 import numpy as np
 
-from kernels import blas, driver, native
+from kernels import blas, driver, native, pool
 from minigrad import debug
 from minigrad.compiler.plan import (
     ALIGNMENT, BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan,
     ProductStep, Step, View, WhileStep,
 )
 from minigrad.program import Var
+from minigrad.source import kernel_params
 
 RECYCLED = 3  # results that nobody holds any more are kept for so many calls, for their memory
+
+
+class Overlap(Exception):
+    """Operands that the program writes share memory with others: nothing has been done."""
 
 
 class Executable:
@@ -33,16 +37,16 @@ class Executable:
         self.plan = plan
         self.kernels, self.source = compile_plan(plan)
         self.idle: list[Instance] = []
-        self.lock = threading.Lock()
 
     def __call__(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
         try:
             instance = self.idle.pop()
         except IndexError:
             instance = Instance(self.plan, self.kernels)
-        results = instance.run(operands)
-        self.idle.append(instance)
-        return results
+        try:
+            return instance.run(operands)
+        finally:
+            self.idle.append(instance)
 
 
 # ------------------------------------------------------------------ compiling
@@ -111,9 +115,9 @@ class Instance:
         which, sizes = self.words(len(written) + 1), self.words(total + 1)
         which[:len(written)] = written
         sizes[:total] = [b.size for b in plan.operands] + [plan.results[k].size for k in fresh]
-        launch, state = driver.pool_words()
+        self.pool = None
         self.code[:14] = (total, self.ids.ctypes.data, self.values.ctypes.data, len(patches),
-                          table.ctypes.data, *steps, launch, state, id(np.ndarray), 0,
+                          table.ctypes.data, *steps, 0, 0, id(np.ndarray), 0,
                           len(written), which.ctypes.data, sizes.ctypes.data)
         self.address = self.code.ctypes.data
         self.pack = struct.Struct(f"{total}q").pack_into
@@ -127,7 +131,10 @@ class Instance:
         return made
 
     def run(self, operands: Sequence[np.ndarray]) -> list[np.ndarray]:
-        fresh = [self.take(pool, shape) for pool, shape in zip(self.pools, self.shapes)]
+        fresh = [self.take(kept, shape) for kept, shape in zip(self.pools, self.shapes)]
+        if pool._pool is not self.pool or self.pool is None:
+            self.code[7:9] = driver.pool_words()
+            self.pool = pool._pool
         self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
         answer = self.machine.run(self.address)
         while answer:
@@ -144,21 +151,21 @@ class Instance:
         return [operands[self.plan.written[k]] if k in self.plan.written else next(given)
                 for k in range(len(self.results))]
 
-    def take(self, pool: list, shape: tuple) -> np.ndarray:
+    def take(self, kept: list, shape: tuple) -> np.ndarray:
         """An array for a result: one of an earlier call that nobody holds, or a new one."""
-        for array in pool:
+        for array in kept:
             if sys.getrefcount(array) == 3:  # the list, the loop's variable, the question
                 return array
         array = np.empty(*shape)
-        if len(pool) < RECYCLED:
-            pool.append(array)
+        if len(kept) < RECYCLED:
+            kept.append(array)
         return array
 
     def amend(self, operands: Sequence, answer: int) -> list:
         """An operand that is no contiguous array is copied."""
-        operands = list(operands)
         if answer < 0:
-            raise NotImplementedError("operands that are written overlap others")
+            raise Overlap("an operand that is to be written shares memory with another")
+        operands = list(operands)
         b = self.plan.operands[answer - 1]
         operands[answer - 1] = np.array(operands[answer - 1], b.dtype, order="C").reshape(b.shape)
         return operands
@@ -166,7 +173,8 @@ class Instance:
     def call(self, step: NumpyStep) -> int:
         """The address of a function that runs an equation's NumPy kernel on a table's addresses."""
         eqn, buffers = step.eqn, step.buffers
-        impl, params = eqn.primitive.impl, eqn.params
+        impl = eqn.primitive.impl
+        params = kernel_params(eqn.primitive, eqn.params)
         count = len(eqn.invars)
         shapes = [(tuple(v.aval.shape), v.aval.dtype) for v in (*eqn.invars, *eqn.outvars)]
         literals = [None if type(a) is Var else np.asarray(a.value, a.aval.dtype)
@@ -272,7 +280,9 @@ class Room:
         if isinstance(step, ProductStep):
             p = step.product
             tail = struct.unpack(f"{len(p.tail) // 8}q", p.tail)
-            return (blas.native_gemm(p.dtype), self.table(step.buffers, tail), p.extent, p.grain,
+            gemm = blas.native_gemm(p.dtype)
+            self.instance.kept.append(gemm)
+            return (gemm.address, self.table(step.buffers, tail), p.extent, p.grain,
                     1)
         if isinstance(step, CopyStep):
             size = getattr(step.buffers[0], "buffer", step.buffers[0]).size

@@ -1,0 +1,60 @@
+"""`jit` as a compiler: a program becomes kernels, and a driver runs them without Python.
+
+    prepare      the program, simplified
+    fuse         which equations run in one loop nest       (index, access: views as arithmetic)
+    emit         each nest as a readable function in the kernels' subset      (scalar: its bodies)
+    plan         steps and buffers
+    executable   kernels compiled, memory taken, tables filled
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from minigrad.program import Jaxpr
+from minigrad.source import array_function
+
+__all__ = ["compiled", "wants_compiler"]
+
+
+def wants_compiler() -> bool:
+    """`MINIGRAD_COMPILER=numpy` asks for the NumPy kernels instead."""
+    return os.environ.get("MINIGRAD_COMPILER") != "numpy"
+
+
+def compiled(program: Jaxpr, into: dict[int, int] | None = None) -> Callable[[Sequence], list]:
+    """A function of a list of arrays that runs the program. `into`: results that are written in
+    the place of operands (result -> operand). It is made once for each program and kept with it."""
+    key = "compiled", tuple(sorted((into or {}).items()))
+    if key not in program.cache:
+        program.cache[key] = build(program, into) if wants_compiler() else by_numpy(program, into)
+    return program.cache[key]
+
+
+def build(program: Jaxpr, into: dict[int, int] | None) -> Any:
+    try:  # LLVM is loaded when the first program is compiled, not with minigrad
+        from minigrad.compiler.executable import Executable
+        from minigrad.compiler.plan import make_plan
+    except ImportError:
+        return by_numpy(program, into)
+    try:
+        return Executable(make_plan(program, into))
+    except NotImplementedError as error:
+        warnings.warn(f"a program was not compiled, and runs its NumPy kernels: {error}",
+                      RuntimeWarning, stacklevel=2)
+        return by_numpy(program, into)
+
+
+def by_numpy(program: Jaxpr, into: dict[int, int] | None) -> Callable[[Sequence], list]:
+    function = array_function(program, owned=True)
+
+    def run(operands):
+        outs = function(*operands)
+        for result, operand in (into or {}).items():
+            operands[operand][...] = outs[result]
+        return outs
+
+    return run
