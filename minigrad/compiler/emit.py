@@ -14,8 +14,10 @@ from collections.abc import Sequence
 from minigrad.compiler.access import reads
 from minigrad.compiler.fuse import Fuser, Region
 from minigrad.compiler.index import ZERO, Index, axis, flatten
+from minigrad.compiler.nest import Kernel, Scope, Temporary, indent, kernel_name, step
+from minigrad.compiler.passes import Passes
 from minigrad.compiler.scalar import (
-    EXPENSIVE, REDUCERS, body, cast, is_reducer, literal_text, start_of, subset_dtype,
+    EXPENSIVE, body, cast, is_reducer, literal_text, start_of, subset_dtype,
 )
 from minigrad.program import Atom, Eqn, Var
 
@@ -24,120 +26,18 @@ GRAIN = 1 << 14  # cheap operations that are worth another thread
 NAME = re.compile(r"\b[xyz]\b")
 
 
-class Kernel:
-    """The text of one function, and what its parameters are: variables, or ("partial", ...)."""
-
-    def __init__(self, name: str, parameters: list, types: list[str], lines: list[str],
-                 extent: int, grain: int):
-        self.name, self.parameters, self.types, self.lines = name, parameters, types, lines
-        self.extent, self.grain = extent, grain
-
-    @property
-    def names(self) -> list[str]:
-        return [f"a{k}" for k in range(len(self.parameters))]
-
-    def text(self) -> str:
-        head = f"def {self.name}({', '.join([*self.names, 'start', 'stop'])}):"
-        return "\n".join([head, *("    " + line for line in self.lines)]) + "\n"
-
-    def signature(self) -> dict[str, str]:
-        return dict(zip(self.names, self.types))
-
-
-class Temporary:
-    """Memory that a kernel needs beside its operands and results: partial sums, one row."""
-
-    def __init__(self, dtype, size: int):
-        self.dtype, self.size = dtype, size
-
-
-class Scope:
-    """Lines at one depth of the nest, and the values that are known there."""
-
-    def __init__(self, outer: Scope | None = None):
-        self.lines: list[str] = []
-        self.known: dict = {}
-        self.outer = outer
-
-    def find(self, key) -> str | None:
-        scope: Scope | None = self
-        while scope is not None:
-            if key in scope.known:
-                return scope.known[key]
-            scope = scope.outer
-        return None
-
-
-class Writer:
+class Writer(Passes):
     """Writes one region. `results`: the values that others want, which it stores."""
 
     def __init__(self, fuser: Fuser, region: Region, results: Sequence[Var],
                  in_place: dict[Var, Var]):
-        self.fuser, self.region, self.results = fuser, region, list(results)
+        super().__init__(fuser, region, results)
         self.in_place = in_place
         self.sizes = fuser.sizes
         self.rows, self.cols = region.rows, region.cols
-        self.levels = self.find_levels()
-        self.uses = self.count_uses()
-        self.saved = self.find_saved()
         self.flat: list[Index] = []  # where arrays are read and written
         self.pinned: set[str] = set()  # axes whose value is used otherwise
         self.merged: dict[str, str | None] = {}  # axis -> None where a later one runs over it too
-
-    # ---- analysis
-
-    def operand(self, atom: Atom) -> Var | None:
-        """The region's own value that an operand shows."""
-        found, _ = self.fuser.source(atom)
-        return found if found in self.region.at else None
-
-    def is_full(self, v: Var) -> bool:
-        """Does it vary along a row?"""
-        if self.region.rows is None or self.region.outer:
-            return True
-        return bool(self.axes_of(v) - set(self.region.rows))
-
-    def axes_of(self, v: Var) -> set[str]:
-        return set().union(*(i.axes() for i in self.region.at[v]), set())
-
-    def find_levels(self) -> dict[Var, int]:
-        """How many passes over the row come before a value can be computed."""
-        levels: dict[Var, int] = {}
-        for eqn in self.region.eqns:
-            (out,) = eqn.outvars
-            level = max((levels[o] for a in eqn.invars if (o := self.operand(a)) is not None),
-                        default=0)
-            passes = is_reducer(eqn) and out not in self.region.late
-            levels[out] = level + 1 if passes else level
-        return levels
-
-    def count_uses(self) -> dict[Var, int]:
-        uses: dict[Var, int] = {}
-        for eqn in self.region.eqns:
-            for a in eqn.invars:
-                found = self.operand(a)
-                if found is not None:
-                    uses[found] = uses.get(found, 0) + 1
-        return uses
-
-    def find_saved(self) -> set[Var]:
-        """Costly values that a later pass over the row wants again."""
-        saved: set[Var] = set()
-        for eqn in self.region.eqns:
-            roots = eqn.outvars if eqn.outvars[0] in self.results or is_reducer(eqn) else ()
-            for root in roots:
-                level = self.levels[root] - (is_reducer(eqn) and root not in self.region.late)
-                stack = [o for a in eqn.invars if (o := self.operand(a)) is not None]
-                while stack:
-                    v = stack.pop()
-                    made = self.fuser.made[v]
-                    if not self.is_full(v) or is_reducer(made):
-                        continue
-                    if self.levels[v] < level and made.primitive.name in EXPENSIVE:
-                        saved.add(v)
-                        continue
-                    stack += [o for a in made.invars if (o := self.operand(a)) is not None]
-        return saved
 
     # ---- layout of the nest
 
@@ -584,35 +484,3 @@ class Accumulator:
                  "    a1[j] = t"]
         return Kernel(f"{name}_total", [partial, self.out], [f"{dtype}* restrict"] * 2, lines,
                       self.size, max(256, self.size))
-
-
-def step(eqn: Eqn, target: str, value: str) -> str:
-    name = eqn.primitive.name
-    if name in ("reduce_sum", "reduce_prod"):
-        return f"{target} {'+' if name == 'reduce_sum' else '*'}= {value}"
-    return f"{target} = {REDUCERS[name][1].format(target, value)}"
-
-
-def indent(lines: Sequence[str]) -> list[str]:
-    return ["    " + line for line in lines]
-
-
-UNTOLD = {"convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "select_n", "copy",
-          "stop_gradient", "neg"}
-
-
-def kernel_name(eqns: Sequence[Eqn]) -> str:
-    """What a kernel computes, in a few words: `exp_reduce_sum_div_4096x512`."""
-    words = list(dict.fromkeys(e.primitive.name for e in eqns if e.primitive.name not in UNTOLD))
-    words = words or [eqns[-1].primitive.name]
-    if {"reduce_max", "exp", "reduce_sum"} <= set(words):
-        words = ["softmax"] + [w for w in words if w in ("log", "reduce_min")]
-    elif "rsqrt" in words and "reduce_sum" in words:
-        words = ["normalize"]
-    elif len(words) > 4:
-        told = [w for w in words if w in EXPENSIVE or w.startswith("reduce")] or words
-        words = told[:4]
-    largest = max((v.aval.shape for e in eqns for v in (*e.invars, *e.outvars)), key=math.prod)
-    shape = "x".join(map(str, largest)) or "scalars"
-    return f"{'_'.join(words)}_{shape}".replace("-", "_")
-

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from kernels import blas
-from minigrad.compiler.emit import Kernel, Temporary, Writer
+from minigrad.compiler.emit import Writer
 from minigrad.compiler.fuse import Fuser, Group, Region
 from minigrad.compiler.index import flatten
+from minigrad.compiler.nest import Kernel, Temporary
 from minigrad.compiler.prepare import prepare
 from minigrad.program import Eqn, Jaxpr, Literal, Var
 
