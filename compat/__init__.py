@@ -4,6 +4,7 @@ import importlib
 
 # Loaded when they are asked for: they import what the bare install does not have.
 BRIDGES = {
+    "from_jax": "compat.importers",
     "from_torch": "compat.bridges.exported",
     "to_jax": "compat.bridges.outward",
     "to_torch": "compat.bridges.outward",
