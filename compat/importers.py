@@ -21,7 +21,7 @@ from typing import Any
 import jax
 import numpy as np
 from jax.extend import core as jax_core
-from jax.extend.source_info_util import summarize
+from jax.extend.source_info_util import register_exclusion, summarize
 
 from compat.jax.array import Array, canonical_dtype
 from kernels.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
@@ -37,6 +37,8 @@ from minigrad.ops.families import instantiate
 from minigrad.ops.fft import FftType
 from minigrad.ops.solves import LinearSolve
 from minigrad.program import Eqn, Jaxpr, Var, eval_jaxpr
+
+register_exclusion(__file__)  # the line that an error names is the user's
 
 # ------------------------------------------------------------------ the way in
 
