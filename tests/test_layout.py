@@ -18,6 +18,7 @@ FORBIDDEN = {
 }
 # These speak to the real frameworks, and import them only inside the functions that need them.
 BRIDGES = {"bridges", "importers", "differential", "coverage"}
+MADE_FOR_JAX = {"compat/importers.py", "compat/harness.py"}  # nothing imports these by itself
 
 
 def name(path):
@@ -38,7 +39,8 @@ def test_faces_do_not_import_the_frameworks_they_mirror():
     wrong = {}
     for path in python_files("compat"):
         bridge = not BRIDGES.isdisjoint(path.relative_to(ROOT).with_suffix("").parts)
-        wrong[name(path)] = roots(path, inside_functions=not bridge) & FRAMEWORKS
+        allowed = {"jax"} if name(path) in MADE_FOR_JAX else set()
+        wrong[name(path)] = roots(path, inside_functions=not bridge) & FRAMEWORKS - allowed
     assert {path: found for path, found in wrong.items() if found} == {}
 
 
