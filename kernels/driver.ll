@@ -114,7 +114,9 @@ other:
   %b.end = add i64 %b, %b.size
   %before = icmp ule i64 %b.end, %a
   %after = icmp ule i64 %a.end, %b
-  %free = or i1 %before, %after
+  %apart.both = or i1 %before, %after
+  %unread = icmp eq i64 %b.size, 0
+  %free = or i1 %apart.both, %unread
   %self = icmp eq i64 %o, %which
   %fine = or i1 %free, %self
   br i1 %fine, label %other.end, label %overlap

@@ -9,7 +9,7 @@ functions below, which do the same. The words:
      5 steps     6 the first: (kernel, table, extent, grain, through the pool?)
      7 the pool's launch function  8 its state  9 the address of NumPy's array type
     10 set by a step that failed: stop
-    11 how many operands are written  12 which  13 the sizes of all in bytes
+    11 how many operands are written  12 which  13 the sizes of all in bytes, 0 if it is not read
 
 An array's header is read where CPython and NumPy keep it: the type at 8, the elements' address at
 16, the flags at 64. `headers_are_known` tries that out once; otherwise the addresses are asked for.

@@ -17,18 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from minigrad import debug, errors
-from minigrad.compiler import compiled
+from minigrad import debug
+from minigrad.compiler.launch import Launch
 from minigrad.cells import Cell, CellTrace, read_state, settle, write_state
 from minigrad.core import (
-    EVAL, Tensor, Tracer, box, config, get_mode, level, make_box, make_spec, owns, using,
+    EVAL, Tensor, box, config, get_mode, level, make_box, make_spec, owns, using,
 )
 from minigrad.graph import FreedEntry
 from minigrad.imperative.modes import with_grad
 from minigrad.ops.bodies import close_over
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
-from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.tape import collect
 from minigrad.tree import tree_flatten, tree_unflatten
 
@@ -46,8 +45,8 @@ class Staged:
         self.commits, self.results = commits, results  # commits: (how, is there a new value?)
         self.survivors, self.aliases = survivors, aliases
         self.has_run = self.recurs = False
-        self.specs = [make_spec(a) for a in jaxpr.out_avals]
-        self.classes = results.classes + [Tensor] * (len(self.specs) - len(results.classes))
+        self.recorded = bool(captured) or any(results.grads)
+        self.launch: Launch | None = None  # at level zero, where nothing is recorded
 
     def fits(self, args: Sequence[Tensor]) -> bool:
         """May the program stand for another call? One with survivors saw a world in which they
@@ -72,15 +71,18 @@ class Staged:
                 and str(self.jaxpr) == str(other.jaxpr))
 
     def run(self, args: Sequence[Tensor], name: str):
+        mode = get_mode()
+        if mode.trace is EVAL and not mode.inference and not self.recorded:
+            if self.launch is None:
+                self.launch = Launch(self)
+            result = self.launch(args)
+            self.has_run = True
+            return result
         operands = [*self.captured, *args]
         for cell in self.cells:
             operands += cell.operands(args)
-        mode = get_mode()
-        if mode.trace is EVAL and not mode.inference and not any(self.results.grads):
-            outs = self.run_arrays(operands)
-        else:
-            with using(mode if any(self.results.grads) else with_grad(mode, False)):
-                outs = jit_p(*operands, jaxpr=self.jaxpr, name=name)
+        with using(mode if any(self.results.grads) else with_grad(mode, False)):
+            outs = jit_p(*operands, jaxpr=self.jaxpr, name=name)
         count = len(self.results.grads)
         written = iter(outs[count:])
         for commit, has_value in self.commits:
@@ -90,19 +92,6 @@ class Staged:
         self.has_run = True
         return self.results.build(outs[:count])
 
-
-    def run_arrays(self, operands: Sequence[Tensor]) -> list[Tensor]:
-        """Nothing is traced and no result has a graph: the program runs on bare arrays."""
-        values = [x.value for x in operands]
-        for value in values:
-            if isinstance(value, Tracer):
-                raise errors.leaked_tracer_error(value)
-        token = QUIET(IGNORE)
-        try:
-            outs = compiled(self.jaxpr)(values)
-        finally:
-            LOUD(token)
-        return [make_box(cls, out, spec) for cls, out, spec in zip(self.classes, outs, self.specs)]
 
 
 def whose(cell) -> int:

@@ -10,19 +10,18 @@ from collections.abc import Sequence
 import numpy as np
 
 from kernels import blas, driver, native, pool
-from minigrad import debug
+from minigrad import debug, errors
+from minigrad.compiler import Overlap
 from minigrad.compiler.plan import (
     ALIGNMENT, BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan,
     ProductStep, Step, View, WhileStep,
 )
+from minigrad.core import Tracer
+from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.program import Var
 from minigrad.source import kernel_params
 
 RECYCLED = 3  # results that nobody holds any more are kept for so many calls, for their memory
-
-
-class Overlap(Exception):
-    """Operands that the program writes share memory with others: nothing has been done."""
 
 
 class Executable:
@@ -114,7 +113,8 @@ class Instance:
         written = sorted(set(plan.written.values()))
         which, sizes = self.words(len(written) + 1), self.words(total + 1)
         which[:len(written)] = written
-        sizes[:total] = [b.size for b in plan.operands] + [plan.results[k].size for k in fresh]
+        sizes[:self.count] = [b.size if ("operand", k) in room.slots else 0
+                              for k, b in enumerate(plan.operands)]
         self.pool = None
         self.code[:14] = (total, self.ids.ctypes.data, self.values.ctypes.data, len(patches),
                           table.ctypes.data, *steps, 0, 0, id(np.ndarray), 0,
@@ -166,6 +166,8 @@ class Instance:
         if answer < 0:
             raise Overlap("an operand that is to be written shares memory with another")
         operands = list(operands)
+        if isinstance(operands[answer - 1], Tracer):
+            raise errors.leaked_tracer_error(operands[answer - 1])
         b = self.plan.operands[answer - 1]
         operands[answer - 1] = np.array(operands[answer - 1], b.dtype, order="C").reshape(b.shape)
         return operands
@@ -187,6 +189,7 @@ class Instance:
         size = len(places)
 
         def kernel(table, start, stop):
+            token = QUIET(IGNORE)
             try:
                 words = (ctypes.c_int64 * size).from_address(table)
                 given = [array_at(words[places[k]], *shapes[k]) if literals[k] is None
@@ -198,6 +201,8 @@ class Instance:
             except BaseException as error:
                 self.error = error
                 self.code[10] = 1
+            finally:
+                LOUD(token)
 
         entry = driver.ENTRY(kernel)
         self.kept.append(entry)

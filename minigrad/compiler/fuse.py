@@ -295,12 +295,12 @@ class Fuser:
     def merge_regions(self) -> None:
         """Regions with equal loops that read the same arrays, or one another's values, become one.
         (Two gradients of one activation; the numbers of a loss.)"""
-        regions = [g for g in self.groups if isinstance(g, Region)]
-        for k, second in enumerate(regions):
-            for first in regions[:k]:
-                if self.groups[first.number] is first and self.related(first, second) \
-                        and self.merge(first, second):
-                    break
+        for number in range(len(self.groups)):
+            for earlier in range(number):
+                first, second = self.groups[earlier], self.groups[number]
+                if isinstance(first, Region) and isinstance(second, Region) \
+                        and self.related(first, second):
+                    self.merge(first, second)
 
     def related(self, first: Region, second: Region) -> bool:
         if not first.axes and not second.axes:
@@ -310,22 +310,22 @@ class Fuser:
         wanted = second.arrays & (first.arrays | set(first.at))
         return any(v.aval.size > 1 for v in wanted)
 
-    def merge(self, first: Region, second: Region) -> bool:
-        """Run both in the loops of the second, where nothing between them stands in the way."""
+    def merge(self, first: Region, second: Region) -> None:
+        """Run both in the loops of the second, if nothing between them stands in the way."""
         if len(first.eqns) + len(second.eqns) > MOST_EQUATIONS \
                 or len(first.arrays | second.arrays) > MOST_ARRAYS or first.outer or second.outer:
-            return False
+            return
         bit = 1 << first.number
         if second.reach & bit and any(
                 g.reach & bit and second.reach >> g.number & 1
                 for g in self.groups if g is not None and g is not first):
-            return False
+            return
         if first.reach >> second.number & 1:
-            return False
+            return
         sides = [r for r in (first, second) if r.rows is not None]
         if len(sides) == 2 and [self.sizes[a] for a in first.rows] != [
                 self.sizes[a] for a in second.rows]:
-            return False
+            return
         rename = {a: axis(b) for a, b in zip(first.axes, second.axes)}
         at = {v: tuple(i.substitute(rename) for i in index) for v, index in first.at.items()}
         trial = Region(second.number)
@@ -337,12 +337,11 @@ class Fuser:
             trial.axes = trial.rows + trial.cols
         trial.late = first.late | second.late
         if not self.agrees(first, second, trial):
-            return False
+            return
         trial.eqns = first.eqns + second.eqns
         trial.arrays = (first.arrays | second.arrays) - set(trial.at)
         trial.reach = (first.reach | second.reach) & ~bit
         self.replace(first, second, trial)
-        return True
 
     def agrees(self, first: Region, second: Region, trial: Region) -> bool:
         """Does the second read what the first makes where the first makes it?"""

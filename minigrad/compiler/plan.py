@@ -163,6 +163,9 @@ class Planner:
         for v, c in zip(program.constvars, program.consts):
             self.constant(v, getattr(c, "value", c))
         groups = self.ordered()
+        self.positions = {g.number: k for k, g in enumerate(groups)}
+        self.safe_after = max((k for k, g in enumerate(groups) if not isinstance(g, Region)
+                               and g.eqns[0].primitive.name != "dot_general"), default=-1)
         self.wanted = self.find_wanted()
         self.name_results()
         for group in groups:
@@ -252,9 +255,11 @@ class Planner:
         self.late_copies = copies + last
 
     def may_replace(self, new: Var, old: Var) -> bool:
+        """Not before the last step that may raise, which must leave the operands as they were."""
         home = self.fuser.home.get(new)
         if not isinstance(home, Region) or new in home.late or old.aval.shape != new.aval.shape \
-                or old.aval.dtype != new.aval.dtype or old in self.replaced.values():
+                or old.aval.dtype != new.aval.dtype or old in self.replaced.values() \
+                or self.positions[home.number] < self.safe_after:
             return False
         readers = {g.number: g for g in self.fuser.groups if g is not None and any(
             self.reads(g, a) is old for e in g.eqns for a in e.invars)}
