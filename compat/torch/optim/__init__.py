@@ -1,6 +1,9 @@
 """`torch.optim`: optimizers and learning rate schedulers."""
 
-from compat.torch.optim import lr_scheduler
-from compat.torch.optim.adam import Adam, AdamW
+from compat.torch.optim import lr_scheduler, swa_utils
+from compat.torch.optim.algorithms import (
+    ASGD, SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Muon, NAdam, RAdam, RMSprop,
+    Rprop,
+)
+from compat.torch.optim.lbfgs import LBFGS
 from compat.torch.optim.optimizer import Optimizer
-from compat.torch.optim.sgd import SGD

@@ -1,40 +1,96 @@
-"""Learning rates that change with the epoch."""
+"""Learning rates that change with the epoch.
+
+Most schedulers say how the rate goes on from the last one (`get_lr`), which lets them be chained,
+and what it is in closed form, for jumps to an epoch.
+"""
 
 from __future__ import annotations
 
 import math
+import warnings
+from bisect import bisect_right
 from collections import Counter
+
+from compat.torch.optim.optimizer import Optimizer
+from compat.torch.tensor import Tensor
+
+TOO_EARLY = (
+    "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
+    "you should call them in the opposite order: `optimizer.step()` before `lr_scheduler.step()`.  "
+    "Failure to do this will result in PyTorch skipping the first value of the learning rate "
+    "schedule. See more details at "
+    "https://pytorch.org/docs/stable/optim.html#how-to-adjust-learning-rate")
+
+
+def set_in(group: dict, key: str, value) -> None:
+    """A rate that is a Tensor stays the same Tensor."""
+    if isinstance(group[key], Tensor):
+        group[key].fill_(value)
+    else:
+        group[key] = value
+
+
+def each(name: str, optimizer, value) -> list:
+    """One value for all groups, or one each."""
+    groups = optimizer.param_groups
+    if not isinstance(value, (list, tuple)):
+        return [value] * len(groups)
+    if len(value) != len(groups):
+        raise ValueError(f"{name} must have the same length as optimizer.param_groups. {name} has "
+                         f"{len(value)} values, param_groups has {len(groups)}.")
+    return list(value)
 
 
 class LRScheduler:
     """Sets `group["lr"]` after each `step()`. Subclasses give `get_lr`."""
 
+    _is_initial = False
+
     def __init__(self, optimizer, last_epoch: int = -1):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
         self.optimizer = optimizer
-        if last_epoch == -1:
-            for group in optimizer.param_groups:
-                group.setdefault("initial_lr", group["lr"])
+        for i, group in enumerate(optimizer.param_groups):
+            if last_epoch == -1:
+                rate = group["lr"]
+                group.setdefault("initial_lr", rate.clone() if isinstance(rate, Tensor) else rate)
+            elif "initial_lr" not in group:
+                raise KeyError(f"param 'initial_lr' is not specified in param_groups[{i}] when "
+                               "resuming scheduler with last_epoch >= 0.")
         self.base_lrs = [group["initial_lr"] for group in optimizer.param_groups]
         self.last_epoch = last_epoch
-        self._step_count = 0
-        self.step()
+        self._initial_step()
 
-    def current(self) -> list[float]:
+    def _initial_step(self) -> None:
+        self._step_count, self._is_initial = 0, True
+        self.step()
+        del self._is_initial
+
+    def current(self) -> list:
         return [group["lr"] for group in self.optimizer.param_groups]
 
-    def get_lr(self) -> list[float]:
+    def get_lr(self) -> list:
         raise NotImplementedError
 
-    def get_last_lr(self) -> list[float]:
+    def get_last_lr(self) -> list:
         return self._last_lr
 
     def step(self, epoch=None) -> None:
         """Go to the next epoch."""
+        if self._step_count == 1 and not self.optimizer._opt_called:
+            warnings.warn(TOO_EARLY, stacklevel=2)
         self._step_count += 1
+        self._update_lr(epoch)
+
+    def _update_lr(self, epoch=None) -> None:
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
-        for group, rate in zip(self.optimizer.param_groups, self.get_lr()):
-            group["lr"] = rate
-        self._last_lr = self.current()
+        closed = epoch is not None and getattr(self, "_get_closed_form_lr", None)
+        self.set_rates((closed or self.get_lr)())
+
+    def set_rates(self, rates) -> None:
+        for group, rate in zip(self.optimizer.param_groups, rates):
+            set_in(group, "lr", rate)
+        self._last_lr = [r.clone() if isinstance(r, Tensor) else r for r in self.current()]
 
     def state_dict(self) -> dict:
         return {k: v for k, v in self.__dict__.items() if k != "optimizer"}
@@ -48,93 +104,161 @@ class LambdaLR(LRScheduler):
 
     def __init__(self, optimizer, lr_lambda, last_epoch: int = -1):
         many = isinstance(lr_lambda, (list, tuple))
+        if many and len(lr_lambda) != len(optimizer.param_groups):
+            raise ValueError(f"Expected {len(optimizer.param_groups)} lr_lambdas, but got "
+                             f"{len(lr_lambda)}")
         self.lr_lambdas = list(lr_lambda) if many else [lr_lambda] * len(optimizer.param_groups)
         super().__init__(optimizer, last_epoch)
 
     def get_lr(self):
         return [base * f(self.last_epoch) for f, base in zip(self.lr_lambdas, self.base_lrs)]
 
+    def state_dict(self) -> dict:
+        """Functions are left out; objects with a call give their attributes."""
+        state = super().state_dict()
+        state["lr_lambdas"] = [None if hasattr(f, "__code__") else dict(f.__dict__)
+                               for f in self.lr_lambdas]
+        return state
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        own = self.lr_lambdas
+        super().load_state_dict({k: v for k, v in state_dict.items() if k != "lr_lambdas"})
+        for f, saved in zip(own, state_dict["lr_lambdas"]):
+            if saved is not None:
+                f.__dict__.update(saved)
+
 
 class MultiplicativeLR(LambdaLR):
     """The rate times a function of the epoch, again and again."""
 
     def get_lr(self):
-        if not self.last_epoch:
+        if self._is_initial:
             return self.current()
         return [rate * f(self.last_epoch) for f, rate in zip(self.lr_lambdas, self.current())]
 
 
-class StepLR(LRScheduler):
+class FactorLR(LRScheduler):
+    """The rate times a `factor_now()`, which is what it was up to the epoch over what it was
+    before; `factor_at()` is the closed form."""
+
+    def get_lr(self):
+        factor = self.factor_now()
+        return [rate * factor for rate in self.current()]
+
+    def _get_closed_form_lr(self):
+        return [base * self.factor_at() for base in self.base_lrs]
+
+    def factor_now(self) -> float:
+        raise NotImplementedError
+
+    def factor_at(self) -> float:
+        raise NotImplementedError
+
+
+class StepLR(FactorLR):
     """The rate times gamma every step_size epochs."""
 
     def __init__(self, optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
         self.step_size, self.gamma = step_size, gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        if self.last_epoch == 0 or self.last_epoch % self.step_size:
-            return self.current()
-        return [rate * self.gamma for rate in self.current()]
+    def factor_now(self):
+        return 1.0 if self._is_initial or self.last_epoch % self.step_size else self.gamma
+
+    def factor_at(self):
+        return self.gamma ** (self.last_epoch // self.step_size)
 
 
-class MultiStepLR(LRScheduler):
+class MultiStepLR(FactorLR):
     """The rate times gamma at each milestone."""
 
     def __init__(self, optimizer, milestones, gamma: float = 0.1, last_epoch: int = -1):
         self.milestones, self.gamma = Counter(milestones), gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        factor = self.gamma ** self.milestones[self.last_epoch]
-        return [rate * factor for rate in self.current()]
+    def factor_now(self):
+        return self.gamma ** self.milestones[self.last_epoch]
+
+    def factor_at(self):
+        return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
 
-class ConstantLR(LRScheduler):
+class ConstantLR(FactorLR):
     """The rate times a factor for the first epochs."""
 
     def __init__(self, optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
                  last_epoch: int = -1):
+        if not 0 <= factor <= 1.0:
+            raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
         self.factor, self.total_iters = factor, total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        if self.last_epoch == 0:
-            return [rate * self.factor for rate in self.current()]
-        if self.last_epoch != self.total_iters:
-            return self.current()
-        return [rate * (1.0 / self.factor) for rate in self.current()]
+    def factor_now(self):
+        if self._is_initial:
+            return self.factor
+        return 1.0 if self.last_epoch != self.total_iters else 1.0 / self.factor
+
+    def factor_at(self):
+        return self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
 
 
-class LinearLR(LRScheduler):
+class LinearLR(FactorLR):
     """The factor goes linearly from start to end."""
 
     def __init__(self, optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
                  total_iters: int = 5, last_epoch: int = -1):
+        if not 0 < start_factor <= 1.0:
+            raise ValueError("Starting multiplicative factor expected to be greater than 0 and "
+                             "less or equal to 1.")
+        if not 0 <= end_factor <= 1.0:
+            raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
         self.start_factor, self.end_factor = start_factor, end_factor
         self.total_iters = total_iters
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        if self.last_epoch == 0:
-            return [rate * self.start_factor for rate in self.current()]
+    def factor_now(self):
+        if self._is_initial:
+            return self.start_factor
         if self.last_epoch > self.total_iters:
-            return self.current()
+            return 1.0
         change = self.end_factor - self.start_factor
-        before = self.total_iters * self.start_factor + (self.last_epoch - 1) * change
-        return [rate * (1.0 + change / before) for rate in self.current()]
+        return 1.0 + change / (self.total_iters * self.start_factor
+                               + (self.last_epoch - 1) * change)
+
+    def factor_at(self):
+        return self.start_factor + (self.end_factor - self.start_factor) \
+            * min(self.total_iters, self.last_epoch) / self.total_iters
 
 
-class ExponentialLR(LRScheduler):
+class ExponentialLR(FactorLR):
     """The rate times gamma every epoch."""
 
     def __init__(self, optimizer, gamma: float, last_epoch: int = -1):
         self.gamma = gamma
         super().__init__(optimizer, last_epoch)
 
-    def get_lr(self):
-        if self.last_epoch == 0:
-            return self.current()
-        return [rate * self.gamma for rate in self.current()]
+    def factor_now(self):
+        return 1.0 if self._is_initial else self.gamma
+
+    def factor_at(self):
+        return self.gamma ** self.last_epoch
+
+
+class PolynomialLR(FactorLR):
+    """The rate falls to zero as a power of the epochs that are left."""
+
+    def __init__(self, optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
+        self.total_iters, self.power = total_iters, power
+        super().__init__(optimizer, last_epoch)
+
+    def factor_now(self):
+        if self._is_initial or self.last_epoch > self.total_iters:
+            return 1.0
+        left = [1.0 - epoch / self.total_iters for epoch in (self.last_epoch, self.last_epoch - 1)]
+        return (left[0] / left[1]) ** self.power
+
+    def factor_at(self):
+        return (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -149,10 +273,300 @@ class CosineAnnealingLR(LRScheduler):
         return 1 + math.cos(math.pi * epoch / self.T_max)
 
     def get_lr(self):
-        if self.last_epoch == 0:
+        if self._is_initial:
             return self.current()
+        if self._step_count == 1 and self.last_epoch > 0:
+            return self._get_closed_form_lr()
         if (self.last_epoch - 1 - self.T_max) % (2 * self.T_max) == 0:  # up again from the bottom
             return [rate + (base - self.eta_min) * (1 - math.cos(math.pi / self.T_max)) / 2
                     for base, rate in zip(self.base_lrs, self.current())]
         ratio = self.height(self.last_epoch) / self.height(self.last_epoch - 1)
         return [ratio * (rate - self.eta_min) + self.eta_min for rate in self.current()]
+
+    def _get_closed_form_lr(self):
+        return [self.eta_min + (base - self.eta_min) * self.height(self.last_epoch) / 2
+                for base in self.base_lrs]
+
+
+class CosineAnnealingWarmRestarts(LRScheduler):
+    """Cosines one after the other, each T_mult times as long as the last."""
+
+    def __init__(self, optimizer, T_0: int, T_mult: int = 1, eta_min: float = 0.0,
+                 last_epoch: int = -1):
+        if T_0 <= 0 or not isinstance(T_0, int):
+            raise ValueError(f"Expected positive integer T_0, but got {T_0}")
+        if T_mult < 1 or not isinstance(T_mult, int):
+            raise ValueError(f"Expected integer T_mult >= 1, but got {T_mult}")
+        self.T_0 = self.T_i = T_0
+        self.T_mult, self.eta_min, self.T_cur = T_mult, eta_min, last_epoch
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self):
+        height = (1 + math.cos(math.pi * self.T_cur / self.T_i)) / 2
+        return [self.eta_min + (base - self.eta_min) * height for base in self.base_lrs]
+
+    def step(self, epoch=None) -> None:
+        if epoch is None and self.last_epoch >= 0:
+            epoch = self.last_epoch + 1
+            self.T_cur += 1
+            if self.T_cur >= self.T_i:
+                self.T_cur, self.T_i = self.T_cur % self.T_i, self.T_i * self.T_mult
+        else:
+            epoch = epoch or 0
+            if epoch < 0:
+                raise ValueError(f"Expected non-negative epoch, but got {epoch}")
+            n = 0
+            if epoch >= self.T_0:
+                n = epoch // self.T_0 if self.T_mult == 1 else int(
+                    math.log(epoch / self.T_0 * (self.T_mult - 1) + 1, self.T_mult))
+            before = self.T_0 * (n if self.T_mult == 1 else
+                                 (self.T_mult ** n - 1) / (self.T_mult - 1))
+            self.T_cur, self.T_i = (epoch - before if n else epoch), self.T_0 * self.T_mult ** n
+        self.last_epoch = math.floor(epoch)
+        self.set_rates(self.get_lr())
+
+
+class MomentumScheduler(LRScheduler):
+    """What schedulers share that also move the momentum, or Adam's first beta."""
+
+    def choose_momentum(self, optimizer, base_momentum, max_momentum, first: bool) -> None:
+        if "momentum" not in optimizer.defaults and "betas" not in optimizer.defaults:
+            raise ValueError("optimizer must support momentum or beta1 with `cycle_momentum` option"
+                             " enabled")
+        self.use_beta1 = "betas" in optimizer.defaults
+        bases = each("base_momentum", optimizer, base_momentum)
+        tops = each("max_momentum", optimizer, max_momentum)
+        for group, low, high in zip(optimizer.param_groups, bases, tops) if first else ():
+            self.set_momentum(group, high)
+            group["max_momentum"], group["base_momentum"] = high, low
+
+    def set_momentum(self, group: dict, value) -> None:
+        if self.use_beta1:
+            group["betas"] = (value, *group["betas"][1:])
+        else:
+            group["momentum"] = value
+
+
+class CyclicLR(MomentumScheduler):
+    """Up and down between two rates. Source: Smith (2017)."""
+
+    def __init__(self, optimizer, base_lr, max_lr, step_size_up=2000, step_size_down=None,
+                 mode="triangular", gamma=1.0, scale_fn=None, scale_mode="cycle",
+                 cycle_momentum=True, base_momentum=0.8, max_momentum=0.9, last_epoch=-1):
+        bases = each("base_lr", optimizer, base_lr)
+        for group, rate in zip(optimizer.param_groups, bases) if last_epoch == -1 else ():
+            set_in(group, "lr", rate)
+        self.max_lrs = each("max_lr", optimizer, max_lr)
+        down = step_size_up if step_size_down is None else step_size_down
+        self.total_size = float(step_size_up + down)
+        self.step_ratio = step_size_up / self.total_size
+        scales = {"triangular": lambda x: 1.0, "triangular2": lambda x: 1 / 2.0 ** (x - 1),
+                  "exp_range": lambda x: gamma ** x}
+        if mode not in scales and scale_fn is None:
+            raise ValueError("mode is invalid and scale_fn is None")
+        self.mode, self.gamma, self.cycle_momentum = mode, gamma, cycle_momentum
+        self.scale_fn = scale_fn or scales[mode]
+        self.scale_mode = scale_mode if scale_fn else \
+            "iterations" if mode == "exp_range" else "cycle"
+        if cycle_momentum:
+            self.choose_momentum(optimizer, base_momentum, max_momentum, last_epoch == -1)
+        super().__init__(optimizer, last_epoch)
+        self.base_lrs = bases
+
+    def get_lr(self):
+        cycle = math.floor(1 + self.last_epoch / self.total_size)
+        x = 1.0 + self.last_epoch / self.total_size - cycle
+        height = x / self.step_ratio if x <= self.step_ratio else (x - 1) / (self.step_ratio - 1)
+        scale = self.scale_fn(cycle if self.scale_mode == "cycle" else self.last_epoch)
+        for group in self.optimizer.param_groups if self.cycle_momentum else ():
+            low, high = group["base_momentum"], group["max_momentum"]
+            self.set_momentum(group, high - (high - low) * height * scale)
+        return [base + (top - base) * height * scale
+                for base, top in zip(self.base_lrs, self.max_lrs)]
+
+    def state_dict(self) -> dict:
+        return {k: v for k, v in super().state_dict().items() if k != "scale_fn"}
+
+
+class OneCycleLR(MomentumScheduler):
+    """One rise and one long fall. Source: Smith and Topin (2018)."""
+
+    def __init__(self, optimizer, max_lr, total_steps=None, epochs=None, steps_per_epoch=None,
+                 pct_start=0.3, anneal_strategy="cos", cycle_momentum=True, base_momentum=0.85,
+                 max_momentum=0.95, div_factor=25.0, final_div_factor=1e4, three_phase=False,
+                 last_epoch=-1):
+        if total_steps is None and (epochs is None or steps_per_epoch is None):
+            raise ValueError("You must define either total_steps OR (epochs AND steps_per_epoch)")
+        self.total_steps = total_steps if total_steps is not None else epochs * steps_per_epoch
+        if self.total_steps <= 0 or not isinstance(self.total_steps, int):
+            raise ValueError(f"Expected positive integer total_steps, but got {self.total_steps}")
+        if not 0 <= pct_start <= 1 or not isinstance(pct_start, float):
+            raise ValueError(f"Expected float between 0 and 1 pct_start, but got {pct_start}")
+        if anneal_strategy not in ("cos", "linear"):
+            raise ValueError("anneal_strategy must be one of 'cos' or 'linear', instead got "
+                             f"{anneal_strategy}")
+        self._anneal_func_type, self.cycle_momentum = anneal_strategy, cycle_momentum
+        up, last = float(pct_start * self.total_steps) - 1, self.total_steps - 1
+        rise = (up, "initial_lr", "max_lr", "max_momentum", "base_momentum")
+        self._schedule_phases = [
+            rise, (2 * pct_start * self.total_steps - 2, "max_lr", "initial_lr", "base_momentum",
+                   "max_momentum"),
+            (last, "initial_lr", "min_lr", "max_momentum", "max_momentum")] if three_phase else [
+            rise, (last, "max_lr", "min_lr", "base_momentum", "max_momentum")]
+        if last_epoch == -1:
+            for group, top in zip(optimizer.param_groups, each("max_lr", optimizer, max_lr)):
+                group["initial_lr"], group["max_lr"] = top / div_factor, top
+                group["min_lr"] = group["initial_lr"] / final_div_factor
+        if cycle_momentum:
+            self.choose_momentum(optimizer, base_momentum, max_momentum, last_epoch == -1)
+        super().__init__(optimizer, last_epoch)
+
+    def anneal(self, start, end, share):
+        if self._anneal_func_type == "linear":
+            return (end - start) * share + start
+        return end + (start - end) / 2.0 * (math.cos(math.pi * share) + 1)
+
+    def get_lr(self):
+        if self.last_epoch > self.total_steps:
+            raise ValueError(f"Tried to step {self.last_epoch} times. The specified number of total"
+                             f" steps is {self.total_steps}")
+        begin, phases = 0.0, self._schedule_phases
+        for phase in phases:
+            if self.last_epoch <= phase[0] or phase is phases[-1]:
+                break
+            begin = phase[0]
+        end, low, high, from_momentum, to_momentum = phase
+        share = (self.last_epoch - begin) / (end - begin)
+        for group in self.optimizer.param_groups if self.cycle_momentum else ():
+            self.set_momentum(group, self.anneal(group[from_momentum], group[to_momentum], share))
+        return [self.anneal(group[low], group[high], share)
+                for group in self.optimizer.param_groups]
+
+
+class ReduceLROnPlateau(LRScheduler):
+    """The rate times a factor when a metric has not become better for a while."""
+
+    def __init__(self, optimizer, mode="min", factor=0.1, patience=10, threshold=1e-4,
+                 threshold_mode="rel", cooldown=0, min_lr=0, eps=1e-8):
+        if factor >= 1.0:
+            raise ValueError("Factor should be < 1.0.")
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(optimizer).__name__} is not an Optimizer")
+        for what, value, known in (("mode", mode, ("min", "max")),
+                                   ("threshold mode", threshold_mode, ("rel", "abs"))):
+            if value not in known:
+                raise ValueError(f"{what} {value} is unknown!")
+        self.optimizer, self.factor, self.patience = optimizer, factor, patience
+        self.min_lrs = each("min_lr", optimizer, min_lr)
+        self.mode, self.threshold, self.threshold_mode = mode, threshold, threshold_mode
+        self.cooldown, self.eps, self.last_epoch = cooldown, eps, 0
+        self.best, self._last_lr = (math.inf if mode == "min" else -math.inf), self.current()
+        self.cooldown_counter = self.num_bad_epochs = 0
+
+    @property
+    def in_cooldown(self) -> bool:
+        return self.cooldown_counter > 0
+
+    def is_better(self, a, best) -> bool:
+        sign = 1 if self.mode == "max" else -1
+        bound = best * (1.0 + sign * self.threshold) if self.threshold_mode == "rel" else \
+            best + sign * self.threshold
+        return a > bound if sign > 0 else a < bound
+
+    def step(self, metrics, epoch=None) -> None:
+        current = float(metrics)
+        self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
+        better = self.is_better(current, self.best)
+        self.best = current if better else self.best
+        self.num_bad_epochs = 0 if better else self.num_bad_epochs + 1
+        if self.in_cooldown:
+            self.cooldown_counter -= 1
+            self.num_bad_epochs = 0
+        if self.num_bad_epochs > self.patience:
+            for group, least in zip(self.optimizer.param_groups, self.min_lrs):
+                old = float(group["lr"])
+                new = max(old * self.factor, least)
+                if old - new > self.eps:
+                    set_in(group, "lr", new)
+            self.cooldown_counter, self.num_bad_epochs = self.cooldown, 0
+        self._last_lr = self.current()
+
+
+class Several(LRScheduler):
+    """What schedulers of schedulers share."""
+
+    def take(self, schedulers, optimizer) -> None:
+        name = type(self).__name__
+        if len(schedulers) < 1:
+            raise ValueError(f"{name} expects at least one scheduler, but got no scheduler."
+                             if isinstance(self, SequentialLR) else
+                             f"{name} expects at least one scheduler to be chained, but got no "
+                             "scheduler.")
+        for i, scheduler in enumerate(schedulers):
+            if isinstance(scheduler, ReduceLROnPlateau):
+                raise ValueError(f"{name} does not support `ReduceLROnPlateau` scheduler as it "
+                                 "requires additional kwargs to be specified when calling `step`, "
+                                 f"but got one at index {i} in the given schedulers sequence.")
+            if scheduler.optimizer is not optimizer:
+                raise ValueError(
+                    f"{name} expects all schedulers to belong to the same optimizer, but got "
+                    f"scheduler {type(scheduler).__name__} at index {i} has {scheduler.optimizer}, "
+                    f"which is different from {type(optimizer).__name__}.")
+        self._schedulers, self.optimizer = schedulers, optimizer
+
+    def state_dict(self) -> dict:
+        return super().state_dict() | {"_schedulers": [s.state_dict() for s in self._schedulers]}
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        self.__dict__.update({k: v for k, v in state_dict.items() if k != "_schedulers"})
+        for scheduler, state in zip(self._schedulers, state_dict["_schedulers"]):
+            scheduler.load_state_dict(state)
+
+
+class SequentialLR(Several):
+    """One scheduler after the other, changing at milestones."""
+
+    def __init__(self, optimizer, schedulers, milestones, last_epoch=-1):
+        self.take(schedulers, optimizer)
+        if len(milestones) != len(schedulers) - 1:
+            raise ValueError("Sequential Schedulers expects number of schedulers provided to be one"
+                             " more than the number of milestone points, but got number of "
+                             f"schedulers {len(schedulers)} and the number of milestones to be "
+                             f"equal to {len(milestones)}")
+        self._milestones, self.last_epoch = milestones, last_epoch + 1
+        for group in optimizer.param_groups:
+            set_in(group, "lr", group["initial_lr"])
+        self.undo(self)
+        first = schedulers[bisect_right(milestones, 0)]
+        first._initial_step()
+        self._last_lr = first.get_last_lr()
+
+    def undo(self, scheduler) -> None:
+        """Take back the step that every scheduler made when it was created."""
+        for inner in getattr(scheduler, "_schedulers", ()):
+            self.undo(inner)
+        if not hasattr(scheduler, "_schedulers"):
+            scheduler.last_epoch -= 1
+
+    def step(self, epoch=None) -> None:
+        self.last_epoch += 1
+        i = bisect_right(self._milestones, self.last_epoch)
+        scheduler = self._schedulers[i]
+        if i > 0 and self._milestones[i - 1] == self.last_epoch:
+            scheduler._update_lr(0)
+        else:
+            scheduler.step()
+        self._last_lr = scheduler.get_last_lr()
+
+
+class ChainedScheduler(Several):
+    """Several schedulers at every step."""
+
+    def __init__(self, schedulers, optimizer=None):
+        self.take(schedulers, optimizer or (schedulers[0].optimizer if schedulers else None))
+        self._last_lr = self.current()
+
+    def step(self, epoch=None) -> None:
+        for scheduler in self._schedulers:
+            scheduler.step()
+        self._last_lr = self.current()

@@ -1,32 +1,67 @@
-"""What optimizers share. An algorithm is a function of values: (param, grad, state...) to new
-values, one minigrad op, so that eager code runs it as one generated function and a compiled step
-stages it. The class keeps groups and state, and writes the results in place."""
+"""What optimizers share: groups, state and hooks. An algorithm is a rule (`rules.py`), one minigrad
+operation; the class looks up the state and writes the results in place."""
 
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
+import functools
+import inspect
+import warnings
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable
 from itertools import chain
 from typing import Any
 
 import numpy as np
 
 from compat.torch.autograd import enable_grad, no_grad
+from compat.torch.creation import tensor, zeros_like
+from compat.torch.operation import operation
 from compat.torch.tensor import Tensor
-from minigrad.imperative import views
 from minigrad.core import EVAL, get_mode, make_box
+from minigrad.imperative import views
+from minigrad.imperative.hooks import RemovableHandle
 from minigrad.jit import read_state
+
+REQUIRED = object()
+HOOKS = ("step_pre", "step_post", "state_dict_pre", "state_dict_post", "load_state_dict_pre",
+         "load_state_dict_post")
+
+
+def with_hooks(step: Callable) -> Callable:
+    """A step method that calls the optimizer's hooks, and leaves word that it ran."""
+    @functools.wraps(step)
+    def call(self, *args, **kwargs):
+        hooks = self._hooks
+        for hook in list(hooks["step_pre"].values()):
+            changed = hook(self, args, kwargs)
+            if changed is not None:
+                args, kwargs = changed
+        out = step(self, *args, **kwargs)
+        self._opt_called = True
+        for hook in list(hooks["step_post"].values()):
+            hook(self, args, kwargs)
+        return out
+
+    return call
 
 
 class Optimizer:
-    """Base class of all optimizers. `update(group, param)` is what a subclass gives."""
+    """Base class of all optimizers. A subclass gives `step`, or `update(group, rate, param,
+    grad)`."""
+
+    _opt_called = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "step" in vars(cls):
+            cls.step = with_hooks(cls.step)
 
     def __init__(self, params, defaults: dict):
         self.defaults = defaults
         self.state: Any = defaultdict(dict)
         self.param_groups: list[dict] = []
-        self._pre_hooks: dict = {}
-        self._post_hooks: dict = {}
+        self._hooks: dict[str, OrderedDict] = {name: OrderedDict() for name in HOOKS}
         if isinstance(params, Tensor):
             raise TypeError("params argument given to the optimizer should be an iterable of "
                             "Tensors or dicts, but got torch." + params.type_name())
@@ -38,22 +73,41 @@ class Optimizer:
         for group in groups:
             self.add_param_group(dict(group))
 
-    def add_param_group(self, group: dict) -> None:
+    def add_param_group(self, param_group: dict) -> None:
         """Add parameters with settings of their own."""
-        params = group["params"]
+        if not isinstance(param_group, dict):
+            raise TypeError(f"param_group must be a dict, but got {type(param_group)}")
+        params = param_group["params"]
+        if isinstance(params, set):
+            raise TypeError("optimizer parameters need to be organized in ordered collections, but "
+                            "the ordering of tensors in sets will change between runs. Please use "
+                            "a list instead.")
         params = [params] if isinstance(params, Tensor) else list(params)
-        params = [p[1] if isinstance(p, tuple) else p for p in params]
+        if params and isinstance(params[0], tuple):  # named parameters
+            param_group["param_names"], params = map(list, zip(*params))
         for p in params:
             if not isinstance(p, Tensor):
                 raise TypeError("optimizer can only optimize Tensors, but one of the params is "
                                 + type(p).__name__)
-            if not p.is_leaf:
+            if not p.is_leaf and not self.defaults.get("differentiable"):
                 raise ValueError("can't optimize a non-leaf Tensor")
+        for name, default in self.defaults.items():
+            if default is REQUIRED and name not in param_group:
+                raise ValueError("parameter group didn't specify a value of required optimization "
+                                 f"parameter {name}")
+        if len(params) != len({id(p) for p in params}):
+            warnings.warn("optimizer contains a parameter group with duplicate parameters; in "
+                          "future, this will cause an error; see "
+                          "github.com/pytorch/pytorch/issues/40967 for more information",
+                          stacklevel=3)
+        named = "param_names" in param_group
+        if self.param_groups and named != ("param_names" in self.param_groups[-1]):
+            raise ValueError("all optimizer param groups should be with/without names. cannot add "
+                             f"param group {'with' if named else 'without'} names to the optimizer")
         known = {id(p) for g in self.param_groups for p in g["params"]}
         if any(id(p) in known for p in params):
             raise ValueError("some parameters appear in more than one parameter group")
-        self.param_groups.append({"params": params} | self.defaults | {
-            k: v for k, v in group.items() if k != "params"})
+        self.param_groups.append({**self.defaults, **param_group, "params": params})
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forget the gradients."""
@@ -64,6 +118,7 @@ class Optimizer:
                 else:
                     p.grad.detach_().zero_()
 
+    @with_hooks
     def step(self, closure=None):
         """Update every parameter that has a gradient."""
         loss = None
@@ -86,17 +141,27 @@ class Optimizer:
 
     def state_dict(self) -> dict:
         """State and settings, with parameters numbered in order."""
+        for hook in self._hooks["state_dict_pre"].values():
+            hook(self)
         numbers: dict[int, int] = {}
         for p in chain.from_iterable(g["params"] for g in self.param_groups):
             numbers.setdefault(id(p), len(numbers))
-        return {
-            "state": {numbers[id(p)]: dict(s) for p, s in self.state.items()},
+        state = {
+            "state": {numbers.get(id(p), p): dict(s) for p, s in self.state.items()},
             "param_groups": [{k: v for k, v in g.items() if k != "params"}
                              | {"params": [numbers[id(p)] for p in g["params"]]}
                              for g in self.param_groups]}
+        for hook in self._hooks["state_dict_post"].values():
+            changed = hook(self, state)
+            state = state if changed is None else changed
+        return state
 
     def load_state_dict(self, state_dict: dict) -> None:
         """Restore what `state_dict` gave."""
+        state_dict = dict(state_dict)
+        for hook in self._hooks["load_state_dict_pre"].values():
+            changed = hook(self, state_dict)
+            state_dict = state_dict if changed is None else changed
         groups = copy.deepcopy(state_dict["param_groups"])
         if len(groups) != len(self.param_groups):
             raise ValueError("loaded state dict has a different number of parameter groups")
@@ -108,17 +173,50 @@ class Optimizer:
                      for n, p in zip(g["params"], own["params"])}
         self.state = defaultdict(dict)
         for number, values in state_dict["state"].items():
-            self.state[by_number[number]] = {
-                k: v.clone() if isinstance(v, Tensor) else v for k, v in values.items()}
+            param = by_number.get(number, number)
+            self.state[param] = {k: restored(param, k, v) for k, v in values.items()}
         for g, own in zip(groups, self.param_groups):
             own.update({k: v for k, v in g.items() if k != "params"})
+        for hook in self._hooks["load_state_dict_post"].values():
+            hook(self)
+
+    def __getstate__(self):
+        return {"defaults": self.defaults, "state": self.state, "param_groups": self.param_groups}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__dict__.update(state)
+        self.__dict__.setdefault("_hooks", {name: OrderedDict() for name in HOOKS})
 
     def __repr__(self) -> str:
-        lines = [type(self).__name__ + " ("]
-        for i, group in enumerate(self.param_groups):
-            lines.append(f"Parameter Group {i}")
-            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
-        return "\n".join(lines) + "\n)"
+        groups = ["\n".join([f"\nParameter Group {i}", *(
+            f"    {k}: {group[k]}" for k in sorted(group) if k != "params")]) + "\n"
+            for i, group in enumerate(self.param_groups)]
+        return f"{type(self).__name__} ({''.join(groups)})"
+
+
+def registering(name: str):
+    def register(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
+        handle = RemovableHandle(self._hooks[name], hook)
+        if prepend:
+            self._hooks[name].move_to_end(handle.key, last=False)
+        return handle
+
+    register.__doc__ = f"Call `hook` at `{name}`; the optimizer is its first argument."
+    return register
+
+
+for _name in HOOKS:
+    setattr(Optimizer, f"register_{_name}_hook", registering(_name))
+
+
+def restored(param, key: str, value):
+    """A value of a loaded state, in the dtype of its parameter (step counters keep theirs)."""
+    if isinstance(value, Tensor):
+        return value.clone() if key == "step" or not param.is_floating_point() else \
+            value.to(param.dtype, copy=True)
+    if isinstance(value, dict):
+        return {k: restored(param, key, v) for k, v in value.items()}
+    return [restored(param, key, v) for v in value] if type(value) is list else value
 
 
 def current_rate(group: dict):
@@ -135,3 +233,95 @@ def write_all(targets, values) -> None:
     """New values, made for this, into parameters and state."""
     for target, value in zip(targets, values):
         views.replace(target, value)
+
+
+# ------------------------------------------------------------------ optimizers as rows
+
+TEXTS = {"lr": "Invalid learning rate: {}", "eps": "Invalid epsilon value: {}",
+         "lr_decay": "Invalid lr_decay value: {}", "rho": "Invalid rho value: {}"}
+NOT_NEGATIVE = ("lr", "eps", "lr_decay", "weight_decay", "momentum", "alpha", "momentum_decay",
+                "initial_accumulator_value")
+
+
+def check_settings(settings: dict) -> None:
+    """PyTorch's complaints about numbers out of range."""
+    rate = settings.get("lr")
+    if isinstance(rate, Tensor) and rate.numel() != 1:
+        raise ValueError("Tensor lr must be 1-element")
+    for name in NOT_NEGATIVE:
+        value = settings.get(name, 0)
+        if isinstance(value, (int, float)) and not 0.0 <= value:
+            raise ValueError(TEXTS.get(name, f"Invalid {name} value: {{}}").format(value))
+    if not 0.0 <= settings.get("rho", 0) <= 1.0:
+        raise ValueError(TEXTS["rho"].format(settings["rho"]))
+    for i, beta in enumerate(settings.get("betas", ())):
+        if not 0.0 <= beta < 1.0:
+            raise ValueError(f"Invalid beta parameter at index {i}: {beta}")
+    if settings.get("d", 1.0) < 1.0:
+        raise ValueError(f"Clipping threshold d should be >= 1 but is: {settings['d']}")
+    if settings.get("beta2_decay", 0.0) > 0.0:
+        raise ValueError(f"beta2_decay should be <= 0 but is: {settings['beta2_decay']}")
+    low, high = settings.get("etas", (0.5, 1.5))
+    if not 0.0 < low < 1.0 < high:
+        raise ValueError(f"Invalid eta values: {low}, {high}")
+
+
+class RuleOptimizer(Optimizer):
+    """An optimizer made of a row: its settings, its state, and its rule."""
+
+    settings: dict = {}  # name -> default, in order
+    keyword_only: tuple = ()
+    rule: Any
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        P = inspect.Parameter
+        cls.__signature__ = inspect.Signature([P("params", P.POSITIONAL_OR_KEYWORD)] + [
+            P(n, P.KEYWORD_ONLY if n in cls.keyword_only else P.POSITIONAL_OR_KEYWORD, default=d)
+            for n, d in cls.settings.items()])
+
+    def __init__(self, *args, **kwargs):
+        try:
+            bound = self.__signature__.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
+        bound.apply_defaults()
+        settings = dict(bound.arguments)
+        params = settings.pop("params")
+        check_settings(settings)
+        super().__init__(params, settings)
+
+    def initial(self, group: dict, param) -> dict:
+        """The state before the first step: a name is zeros like the parameter."""
+        raise NotImplementedError
+
+    def update(self, group, rate, param, grad) -> None:
+        state = self.state[param]
+        if not state:
+            state.update(self.initial(group, param))
+        rule = self.rule
+        held = [state.get(name) for name in rule.states]
+        results = rule(param, grad, rate, *held, *[group[n] for n in rule.settings])
+        write_all([param, *[h for h in held if h is not None]], results)
+
+
+def optimizer(name: str, rule: Callable, settings: dict, keyword_only: str, initial: Callable,
+              **attributes) -> type:
+    """A class for one row. `initial(group, param)` names the state; None means zeros."""
+    names = list(inspect.signature(rule).parameters)
+    states = [n for n in names[3:] if n not in settings]
+    op = operation(rule, name=rule.__name__, tensors=(*names[:3], *states), scalars=("rate",))
+    op.states, op.settings = states, [n for n in names[3:] if n in settings]
+
+    def fill(self, group, param):
+        return {k: zeros_like(param) if v is None else v
+                for k, v in initial(group, param).items()}
+
+    return type(name, (RuleOptimizer,), {
+        "rule": staticmethod(op), "settings": settings, "keyword_only": tuple(keyword_only.split()),
+        "initial": fill, "__doc__": rule.__doc__, "__module__": "compat.torch.optim",
+        **attributes})
+
+
+def counter():
+    return tensor(0.0)
