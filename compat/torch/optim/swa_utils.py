@@ -9,7 +9,7 @@ from compat.torch.autograd import no_grad
 from compat.torch.creation import tensor
 from compat.torch.nn.layers import BatchNorm
 from compat.torch.nn.module import Module
-from compat.torch.optim.lr_scheduler import LRScheduler, each
+from compat.torch.optim.scheduler import LRScheduler, each
 
 
 def get_ema_avg_fn(decay=0.999):
