@@ -11,95 +11,46 @@ tensor([2., 4.])
 """
 
 import math
+import sys
 
-from compat.torch import autograd, func, linalg, methods, nn, optim, random, special, utils
+from compat.torch import (
+    autograd, fft, func, linalg, masked, methods, nn, optim, random, signal, special, testing,
+    utils,
+)
 from compat.torch.autograd import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,
     set_grad_enabled,
 )
 from compat.torch.compiler import compile
-from compat.torch.creation import (
-    arange, as_tensor, empty, empty_like, eye, from_numpy, full, full_like, linspace, logspace,
-    meshgrid, ones, ones_like, tensor, tril_indices, triu_indices, zeros, zeros_like,
-)
 from compat.torch.dtypes import (
-    Size, bfloat16, bool, cdouble, cfloat, complex64, complex128, device, double, dtype, finfo,
-    float, float16, float32, float64, get_default_dtype, half, iinfo, int, int8, int16, int32,
-    int64, long, set_default_dtype, short, uint8, uint16, uint32, uint64,
+    Size, bfloat16, bool, cdouble, cfloat, channels_last, channels_last_3d, complex64, complex128,
+    contiguous_format, device, double, dtype, finfo, float, float16, float32, float64,
+    get_default_dtype, half, iinfo, int, int8, int16, int32, int64, layout, long, memory_format,
+    preserve_format, set_default_dtype, short, strided, uint8, uint16, uint32, uint64,
 )
-from compat.torch.extremes import argsort, max, min, sort, topk
-from compat.torch.functions import (
-    allclose, bincount, can_cast, cross, cumprod, cumsum, einsum, equal, is_floating_point,
-    is_tensor, isclose, numel, promote_types, result_type, unique,
-)
-from compat.torch.gathering import gather_ as gather
-from compat.torch.gathering import index_select, masked_select, nonzero, take
-from compat.torch.gathering import scatter_ as scatter
-from compat.torch.gathering import scatter_add_ as scatter_add
+from compat.torch.nn import functional
 from compat.torch.nn.functional import cosine_similarity, dropout, embedding, layer_norm
 from compat.torch.nn.parameter import Parameter
-from compat.torch.pointwise import (
-    PAIRS, UNARY, add, clamp, div, lerp, masked_fill, pow, square, sub, where,
-)
 from compat.torch.printing import get_printoptions, printoptions, set_printoptions
-from compat.torch.products import (
-    addmm, baddbmm, bmm, dot, matmul, mm, mv, outer,
-)
 from compat.torch.random import (
-    Generator, bernoulli, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed,
-    multinomial, normal, rand, rand_like, randint, randint_like, randn, randn_like, randperm, seed,
+    Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed,
     set_rng_state,
 )
-from compat.torch.reductions import (
-    all, amax, amin, any, argmax, argmin, count_nonzero, log_softmax, logsumexp, mean, norm, prod,
-    softmax, std, sum, var, var_mean,
-)
-from compat.torch.joining import cat, flip, roll, stack, tril, triu
-from compat.torch.views import (
-    broadcast_tensors,
-    chunk,
-    diagonal,
-    flatten,
-    movedim,
-    narrow,
-    permute,
-    select,
-    split,
-    squeeze,
-    t,
-    unbind,
-    unflatten,
-    unsqueeze,
-)
-from compat.torch.views import reshape_ as reshape
-from compat.torch.views import transpose_ as transpose
+from compat.torch.runtime import *  # noqa: F403  (settings and questions about the machine)
 from compat.torch.tensor import Tensor
 
-for _name, _function in (UNARY | PAIRS).items():  # exp, sin, mul, maximum ... one table
-    globals().setdefault(_name, _function)
+globals().update(methods.FUNCTIONS)
+for _name in (  # layers that PyTorch offers here too
+        "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d "
+        "batch_norm bilinear binary_cross_entropy_with_logits celu celu_ channel_shuffle conv1d "
+        "conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d cosine_embedding_loss "
+        "ctc_loss dropout_ embedding_bag feature_alpha_dropout feature_alpha_dropout_ "
+        "feature_dropout feature_dropout_ group_norm hardshrink hinge_embedding_loss "
+        "instance_norm kl_div margin_ranking_loss max_pool1d max_pool1d_with_indices max_pool2d "
+        "max_pool3d pairwise_distance pdist pixel_shuffle pixel_unshuffle poisson_nll_loss prelu "
+        "rms_norm rrelu rrelu_ selu selu_ threshold threshold_ triplet_margin_loss").split():
+    if hasattr(functional, _name):
+        globals()[_name] = getattr(functional, _name)
 
-ALIASES = {"concat": cat, "concatenate": cat, "clip": clamp, "absolute": UNARY["abs"],
-           "negative": UNARY["neg"], "multiply": PAIRS["mul"], "subtract": sub, "divide": div,
-           "true_divide": div, "swapaxes": transpose, "arcsin": UNARY["asin"],
-           "arccos": UNARY["acos"], "arctan": UNARY["atan"], "greater": PAIRS["gt"],
-           "less": PAIRS["lt"], "manual_seed": manual_seed}
-globals().update(ALIASES)
-
-
-def addcmul(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 * tensor2."""
-    return input.addcmul(tensor1, tensor2, value=value)
-
-
-def addcdiv(input, tensor1, tensor2, *, value=1):
-    """input + value * tensor1 / tensor2."""
-    return input.addcdiv(tensor1, tensor2, value=value)
-
-
-def set_num_threads(n) -> None:
-    """Accepted for compatibility."""
-
-
-strided, contiguous_format, preserve_format = "torch.strided", None, None
-pi, e, inf, nan = math.pi, math.e, math.inf, math.nan
+pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 vmap = func.vmap

@@ -6,11 +6,11 @@ import math
 
 import numpy as np
 
-from compat.torch.dtypes import NAMED, dtype as Dtype, to_numpy, to_numpy_or_none
+from compat.torch.dtypes import NAMED, Size, dtype as Dtype, to_numpy, to_numpy_or_none
 from compat.torch.pointwise import UNARY, convert
 from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
-from compat.torch.tensor import Tensor, from_array
+from compat.torch.tensor import Tensor, from_array, of_face
 from minigrad import core
 from minigrad.core import EVAL, config, get_mode
 from minigrad.ops.families import full as full_of
@@ -28,10 +28,6 @@ def finish(array, requires_grad: bool) -> Tensor:
     else:
         made = of_face(copy(array))
     return made.requires_grad_() if requires_grad else made
-
-
-def of_face(x: core.Tensor) -> Tensor:
-    return core.make_box(Tensor, x.value, x.spec, x.node)
 
 
 def fill(shape, value, dtype: np.dtype, requires_grad: bool) -> Tensor:
@@ -141,7 +137,8 @@ ones, ones_like = filled("ones", 1)
 empty, empty_like = filled("empty", 0)
 
 
-def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def full(size, fill_value, *, dtype=None, layout=None, device=None,
+         requires_grad=False, pin_memory=False) -> Tensor:
     """`fill_value` everywhere; its Python type gives the dtype."""
     if isinstance(fill_value, core.Tensor):
         dtype = dtype or fill_value.dtype
@@ -150,62 +147,175 @@ def full(size, fill_value, *, dtype=None, device=None, requires_grad=False) -> T
     return fill(sizes_of((size,)), fill_value, kind, requires_grad)
 
 
-def full_like(input, fill_value, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False,
+              memory_format=None) -> Tensor:
+    """`fill_value` in the shape and dtype of another."""
     return full(input.spec.shape, fill_value, dtype=dtype or input.dtype,
                 requires_grad=requires_grad)
 
 
-def arange(start, end=None, step=1, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def numbers(*given) -> list:
+    """Python's numbers of numbers and of tensors of rank zero."""
+    for x in given:
+        if isinstance(x, core.Tensor) and x.spec.shape:
+            raise RuntimeError("only supports 0-dimensional start and end tensors, but got "
+                               f"a tensor with {x.dim()} dimension(s)")
+    return [x.item() if isinstance(x, core.Tensor) else x for x in given]
+
+
+def arange(start, end=None, step=1, *, dtype=None, layout=None, device=None,
+           requires_grad=False, pin_memory=False) -> Tensor:
     """start, start + step, ... below end."""
     if end is None:
         start, end = 0, start
-    numbers = [x.item() if isinstance(x, core.Tensor) else x for x in (start, end, step)]
-    start, end, step = numbers
+    start, end, step = numbers(start, end, step)
     if not step:
-        raise RuntimeError("step must be nonzero")
+        raise ValueError("step must be nonzero")
+    if not all(math.isfinite(x) for x in (start, end)):
+        raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
-        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
+        raise ValueError("upper bound and lower bound inconsistent with step sign")
     kind = to_numpy_or_none(dtype) or (
-        config.default_dtype if any(isinstance(x, float) for x in numbers) else np.dtype(np.int64))
-    count = math.ceil((end - start) / step)
-    if kind.kind in "iu":
-        array = (start + step * np.arange(count)).astype(kind)
+        config.default_dtype if any(isinstance(x, float) for x in (start, end, step))
+        else np.dtype(np.int64))
+    if kind.kind in "iu":  # every operand is cut to a whole number first
+        start, end, step = int(start), int(end), int(step)
+        count = -((start - end) // step)
+        array = start + step * np.arange(count)
     else:
-        array = (start + step * np.arange(count, dtype=np.float64)).astype(kind)
-    return finish(array, requires_grad)
-
-
-def linspace(start, end, steps, *, dtype=None, device=None, requires_grad=False) -> Tensor:
-    """`steps` numbers from start to end, both included, counted from the nearer end."""
-    kind = to_numpy_or_none(dtype) or config.default_dtype
-    start, end = (x.item() if isinstance(x, core.Tensor) else x for x in (start, end))
-    number = kind.type
-    step = number((end - start) / (steps - 1)) if steps > 1 else number(0)
-    i = np.arange(steps).astype(kind)
-    low, high = number(start) + step * i, number(end) - step * i[::-1]
-    array = np.where(np.arange(steps) < steps // 2, low, high) if steps > 1 else \
-        np.full(steps, start)
+        count = math.ceil((end - start) / step)
+        array = start + step * np.arange(count, dtype=np.float64)
     return finish(array.astype(kind), requires_grad)
 
 
-def eye(n, m=None, *, dtype=None, device=None, requires_grad=False) -> Tensor:
+def range_(start=0, end=None, step=1, **options) -> Tensor:
+    """start, start + step, ... up to and with end. Deprecated by PyTorch."""
+    if not step:
+        raise RuntimeError("step must be nonzero")
+    count = math.floor((end - start) / step) + 1
+    made = start + step * np.arange(count, dtype=np.float64)
+    kind = to_numpy_or_none(options.get("dtype")) or config.default_dtype
+    return finish(made.astype(kind), options.get("requires_grad", False))
+
+
+def spaced(start, end, steps, kind) -> np.ndarray:
+    """`steps` numbers from start to end, both included, counted from the nearer end."""
+    if isinstance(steps, core.Tensor):
+        steps = steps.item()
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    if kind.kind in "iub":
+        inner = np.float64 if kind.kind != "b" else np.float32
+        start, end = (int(x) if kind.kind != "b" else bool(x) for x in (start, end))
+    else:
+        inner = kind.type
+    step = inner((end - start) / (steps - 1)) if steps > 1 else inner(0)
+    i = np.arange(steps).astype(inner)
+    low, high = inner(start) + step * i, inner(end) - step * i[::-1]
+    array = np.where(np.arange(steps) < steps // 2, low, high) if steps > 1 else \
+        np.full(steps, start)
+    return array
+
+
+def linspace(start, end, steps, *, dtype=None, layout=None, device=None,
+             requires_grad=False, pin_memory=False) -> Tensor:
+    """`steps` numbers from start to end, both included."""
+    start, end = numbers(start, end)
+    kind = to_numpy_or_none(dtype) or (np.dtype(np.complex64) if isinstance(start, complex)
+                                       or isinstance(end, complex) else config.default_dtype)
+    return finish(spaced(start, end, steps, kind).astype(kind), requires_grad)
+
+
+def logspace(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None,
+             requires_grad=False, pin_memory=False) -> Tensor:
+    """base to the power of `linspace`."""
+    start, end = numbers(start, end)
+    kind = to_numpy_or_none(dtype) or config.default_dtype
+    wide = kind if kind.kind in "fc" else np.dtype(np.float64 if kind.itemsize > 4 else np.float32)
+    with np.errstate(all="ignore"):
+        array = np.power(np.asarray(base, wide), spaced(start, end, steps, kind).astype(wide))
+        return finish(array.astype(kind), requires_grad)
+
+
+def eye(n, m=None, *, dtype=None, layout=None, device=None, requires_grad=False,
+        pin_memory=False) -> Tensor:
     """Ones on the diagonal."""
+    for name, size in (("n", n), ("m", n if m is None else m)):
+        if size < 0:
+            raise RuntimeError(f"{name} must be greater or equal to 0, got {size}")
     return finish(np.eye(n, m, dtype=to_numpy_or_none(dtype) or config.default_dtype),
                   requires_grad)
 
 
-def logspace(start, end, steps, base=10.0, *, dtype=None) -> Tensor:
-    """base to the power of `linspace`."""
-    return finish((base ** np.linspace(start, end, steps)).astype(
-        to_numpy_or_none(dtype) or config.default_dtype), False)
+def triangle_indices(indices):
+    def fn(row, col, offset=0, *, dtype=None, layout=None, device=None, pin_memory=False):
+        places = np.stack(indices(row, offset, col)) if row and col else np.zeros((2, 0))
+        return finish(places.astype(to_numpy_or_none(dtype) or np.int64), False)
+
+    return fn
 
 
-def tril_indices(row, col, offset=0) -> Tensor:
-    return from_array(np.stack(np.tril_indices(row, offset, col)))
+tril_indices, triu_indices = map(triangle_indices, (np.tril_indices, np.triu_indices))
 
 
-def triu_indices(row, col, offset=0) -> Tensor:
-    return from_array(np.stack(np.triu_indices(row, offset, col)))
+def scalar_tensor(s, *, dtype=None, layout=None, device=None, requires_grad=False,
+                  pin_memory=False) -> Tensor:
+    """A number as a tensor of rank zero, of the default dtype."""
+    return fill((), s, to_numpy_or_none(dtype) or config.default_dtype, requires_grad)
+
+
+def empty_strided(size, stride, *, dtype=None, layout=None, device=None, requires_grad=False,
+                  pin_memory=False) -> Tensor:
+    """Memory with the given sizes and strides."""
+    kind = to_numpy_or_none(dtype) or config.default_dtype
+    count = 1 + sum((n - 1) * s for n, s in zip(size, stride)) if math.prod(size) else 0
+    memory = np.zeros(count, kind)
+    made = from_array(np.lib.stride_tricks.as_strided(
+        memory, tuple(size), [s * kind.itemsize for s in stride]))
+    return made.requires_grad_() if requires_grad else made
+
+
+def empty_permuted(size, physical_layout, *, dtype=None, layout=None, device=None,
+                   requires_grad=False, pin_memory=False) -> Tensor:
+    """Memory whose dimensions follow each other in the given order."""
+    sizes = sizes_of((size,))
+    if sorted(physical_layout) != list(range(len(sizes))):
+        raise RuntimeError("Number of dimensions in size does not match the length of the "
+                           f"physical_layout; i.e. len(size) = {len(sizes)} is not equal to "
+                           f"len(physical_layout) = {len(physical_layout)}"
+                           if len(physical_layout) != len(sizes) else
+                           "Duplicate or out-of-range dim in physical_layout")
+    memory = np.zeros([sizes[d] for d in physical_layout],
+                      to_numpy_or_none(dtype) or config.default_dtype)
+    made = from_array(memory.transpose(np.argsort(physical_layout)))
+    return made.requires_grad_() if requires_grad else made
+
+
+def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Tensor:
+    """A tensor over the memory of a buffer."""
+    try:
+        array = np.frombuffer(buffer, to_numpy(dtype), count, offset)
+    except (ValueError, TypeError) as error:
+        raise type(error)(f"frombuffer: {error}") from None
+    made = from_array(array)
+    return made.requires_grad_() if requires_grad else made
+
+
+def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
+    """A tensor of anything; it shares memory where that is possible and not forbidden."""
+    if hasattr(obj, "__dlpack__") and not isinstance(obj, (core.Tensor, np.ndarray)):
+        obj = np.from_dlpack(obj)
+    made = as_tensor(obj, dtype)
+    if isinstance(obj, core.Tensor) and obj.spec.requires_grad and not requires_grad:
+        made = made.detach()
+    if copy and (made is obj or isinstance(obj, (np.ndarray, core.Tensor))):
+        made = UNARY["clone"](made)
+    return made.requires_grad_() if requires_grad and not made.requires_grad else made
+
+
+def from_dlpack(ext_tensor) -> Tensor:
+    """A tensor over the memory of another library's array."""
+    return from_array(np.from_dlpack(ext_tensor))
 
 
 def meshgrid(*tensors, indexing="ij"):
@@ -240,7 +350,7 @@ def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, mem
 def converter(name: str):
     wanted = {d.name: d for d in NAMED.values()}[name]
 
-    def method(self):
+    def method(self, memory_format=None):
         return to(self, wanted)
 
     method.__doc__ = f"This Tensor as {wanted}."
@@ -251,7 +361,8 @@ CONVERSIONS = {
     "float": converter("float32"), "double": converter("float64"), "half": converter("float16"),
     "bfloat16": converter("bfloat16"), "long": converter("int64"), "int": converter("int32"),
     "short": converter("int16"), "char": converter("int8"), "byte": converter("uint8"),
-    "bool": converter("bool"),
+    "bool": converter("bool"), "cfloat": converter("complex64"),
+    "cdouble": converter("complex128"),
 }
 
 
@@ -264,22 +375,38 @@ def type_(self, dtype=None):
 
 
 def new_like(maker):
-    def method(self, *size, dtype=None, device=None, requires_grad=False):
+    def method(self, *size, dtype=None, layout=None, device=None, requires_grad=False,
+               pin_memory=False):
         return maker(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
 
     return method
 
 
-def new_full(self, size, fill_value, *, dtype=None, device=None, requires_grad=False):
-    return full(size, fill_value, dtype=dtype or self.dtype, requires_grad=requires_grad)
+new_full = new_like(full)
+new_empty_strided = new_like(empty_strided)
 
 
-def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False):
+def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None,
+               pin_memory=False):
     return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+
+
+def new(self, *args, device=None):
+    """A tensor of this dtype: of data, or uninitialised of a size."""
+    if len(args) == 1 and not isinstance(args[0], (int, Size)):
+        return new_tensor(self, args[0])
+    return empty(*args, dtype=self.dtype)
 
 
 METHODS = CONVERSIONS | {
     "to": to, "type_as": type_as, "type": type_, "new_zeros": new_like(zeros),
     "new_ones": new_like(ones), "new_empty": new_like(empty), "new_full": new_full,
-    "new_tensor": new_tensor, "cpu": lambda self, memory_format=None: self,
+    "new_tensor": new_tensor, "new_empty_strided": new_empty_strided, "new": new,
+    "cpu": lambda self, memory_format=None: self,
 }
+BOTH: dict = {}
+FUNCTIONS = {f.__name__.strip("_"): f for f in (
+    tensor, as_tensor, from_numpy, zeros, zeros_like, ones, ones_like, empty, empty_like,
+    full, full_like, arange, linspace, logspace, eye, meshgrid, scalar_tensor,
+    empty_strided, empty_permuted, frombuffer, asarray, from_dlpack, range_)} | {
+        "tril_indices": tril_indices, "triu_indices": triu_indices}

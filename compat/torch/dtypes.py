@@ -133,16 +133,50 @@ class iinfo(Info):
         super().__init__(np.iinfo(d.dtype), d, "min max bits")
 
 
-class device:
-    """Where a Tensor lives. Here that is always the CPU."""
+class Named:
+    """A constant of `torch` that prints as its own name: a layout, a memory format."""
 
-    def __init__(self, type: str | device = "cpu", index: Any = None):
+    def __init__(self, name: str):
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"torch.{self.name}"
+
+    def __reduce__(self):
+        return self.name
+
+
+class layout(Named):
+    """How a Tensor's numbers lie in memory; here, always strided."""
+
+
+class memory_format(Named):
+    """In which order of dimensions numbers follow each other."""
+
+
+strided = layout("strided")
+contiguous_format, preserve_format, channels_last, channels_last_3d = map(memory_format, (
+    "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))
+
+DEVICES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "hip", "ve", "fpga",
+           "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone")
+
+
+class device:
+    """Where a Tensor lives. Here that is the CPU, but others have names."""
+
+    def __init__(self, type: Any = "cpu", index: Any = None):
+        if isinstance(type, type_int):
+            type = f"cuda:{type}"
         name, _, number = str(type).partition(":")
-        if name != "cpu":
-            raise RuntimeError(
-                f"Expected one of cpu device type at start of device string: {type}")
+        if name not in DEVICES:
+            raise RuntimeError(f"Expected one of {', '.join(DEVICES)} device type at start of "
+                               f"device string: {name}")
+        if number and not number.isdigit():
+            raise RuntimeError(f"Invalid device string: '{type}'")
         self.type = name
-        self.index = type_int(number) if number else index
+        self.index = type_int(number) if number else \
+            index if not isinstance(type, device) else type.index
 
     def __eq__(self, other) -> Any:
         return isinstance(other, device) and (self.type, self.index) == (other.type, other.index)
@@ -156,6 +190,25 @@ class device:
     def __repr__(self) -> str:
         index = "" if self.index is None else f", index={self.index}"
         return f"device(type='{self.type}'{index})"
+
+    def __reduce__(self):
+        return device, (str(self),)
+
+    def __enter__(self):
+        check_device(self)
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+def check_device(given: Any) -> None:
+    """Refuse a device that this machine does not have, in PyTorch's words."""
+    kind = given.type if isinstance(given, device) else device(given).type
+    if kind == "cuda":
+        raise AssertionError("Torch not compiled with CUDA enabled")
+    if kind != "cpu":
+        raise RuntimeError(f"PyTorch is not linked with support for {kind} devices")
 
 
 CPU = device("cpu")

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from compat.torch.dtypes import NAMED, to_numpy, to_numpy_or_none
+from compat.torch.dtypes import NAMED, SCALAR_NAMES, to_numpy, to_numpy_or_none
 from compat.torch.joining import stack
 from compat.torch.operation import operation, variadic
 from compat.torch.products import einsum_body
 from compat.torch.promotion import cast, category, is_floating, result_dtype
 from compat.torch.promotion import promote_types as promote
 from compat.torch.tensor import Tensor, from_array, wrap_dim
+from compat.torch.views import broadcast_tensors
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 
@@ -48,15 +49,32 @@ cumsum, cumprod = running("cumsum"), running("cumprod")
 
 def equal(input, other) -> bool:
     """Same shape and elements."""
+    if not isinstance(other, core.Tensor):
+        raise TypeError("equal(): argument 'other' (position 2) must be Tensor, not "
+                        f"{type(other).__name__}")
     return input.spec.shape == other.spec.shape and bool(
         np.array_equal(core.to_array(input), core.to_array(other)))
 
 
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):
     """|input - other| <= atol + rtol |other|, element by element."""
+    for name, x in (("input", input), ("other", other)):
+        if not isinstance(x, core.Tensor):
+            raise TypeError(f"isclose(): argument '{name}' (position {1 + (name == 'other')}) must "
+                            f"be Tensor, not {type(x).__name__}")
+    if input.spec.dtype != other.spec.dtype:
+        raise RuntimeError(f"{SCALAR_NAMES[input.spec.dtype.name]} did not match "
+                           f"{SCALAR_NAMES[other.spec.dtype.name]}")
+    for name, value in (("rtol", rtol), ("atol", atol)):
+        if value < 0:
+            raise RuntimeError(f"{name} must be greater than or equal to zero, but got {value}")
     same = input == other
-    if equal_nan:
+    if equal_nan and is_floating(input.spec.dtype):
         same = same | (input.isnan() & other.isnan())
+    if not is_floating(input.spec.dtype):
+        if not rtol and not atol:
+            return same
+        input, other = input.double(), other.double()
     gap, bound = (input - other).abs(), (other * rtol).abs() + atol
     return same | (gap.isfinite() & (gap <= bound))
 
@@ -86,34 +104,61 @@ def is_tensor(obj) -> bool:
     return isinstance(obj, Tensor)
 
 
-def numel(input) -> int:
-    return input.numel()
+def is_nonzero(input) -> bool:
+    """Is the one element not zero?"""
+    return bool(input)
 
 
-def is_floating_point(input) -> bool:
-    return input.is_floating_point()
+def is_signed(input) -> bool:
+    return input.dtype.is_signed
 
 
-def cross(input, other, *, dim=-1):
+def is_same_size(input, other) -> bool:
+    return input.spec.shape == other.spec.shape
+
+
+def is_conj(input) -> bool:
+    """Is this a lazily conjugated view? Here, conjugates are computed at once."""
+    return False
+
+
+def is_neg(input) -> bool:
+    """Is this a lazily negated view? Here, none is."""
+    return False
+
+
+def is_inference(input) -> bool:
+    return input.spec.concrete == "inference"
+
+
+def vander(x, N=None, increasing=False):
+    """The matrix of powers of a vector."""
+    if len(x.spec.shape) != 1:
+        raise RuntimeError("x must be a one-dimensional tensor.")
+    n = x.spec.shape[0] if N is None else N
+    if n < 0:
+        raise RuntimeError("N must be non-negative.")
+    powers = np.arange(n) if increasing else np.arange(n)[::-1]
+    base = x if x.spec.dtype != np.bool_ and x.spec.dtype.itemsize > 7 or not \
+        x.spec.dtype.kind in "iub" else x.long()
+    return base[:, None] ** from_array(np.ascontiguousarray(powers))
+
+
+def cross(input, other, dim=None):
     """The vector product of three-dimensional vectors."""
+    if len(input.spec.shape) != len(other.spec.shape):
+        raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    input, other = broadcast_tensors(input, other)
+    if dim is None:
+        dim = next((i for i, n in enumerate(input.spec.shape) if n == 3), None)
+        if dim is None:
+            raise RuntimeError("no dimension of size 3 in input")
+    if input.size(dim) != 3:
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "
+                           f"{input.size(dim)} and {other.size(dim)}")
     x, y = (v.movedim(dim, -1) for v in (input, other))
     a, b, c = x.unbind(-1)
     d, e, f = y.unbind(-1)
     return stack([b * f - c * e, c * d - a * f, a * e - b * d], -1).movedim(-1, dim)
 
 
-def bincount(input, weights=None, minlength=0):
-    return from_array(np.bincount(core.to_array(input), None if weights is None else
-                                  core.to_array(weights), minlength))
-
-
-def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
-    """The different elements, in order."""
-    values, inverse, counts = np.unique(core.to_array(input), return_inverse=True,
-                                        return_counts=True, axis=dim)
-    out = [from_array(values)]
-    if return_inverse:
-        out.append(from_array(inverse.reshape(input.spec.shape if dim is None else -1)))
-    if return_counts:
-        out.append(from_array(counts))
-    return out[0] if len(out) == 1 else tuple(out)

@@ -247,7 +247,8 @@ def read(x, arrays, dims):
     return gather(x, vectors, dimension_numbers=numbers, slice_sizes=sizes, mode=CLIP)
 
 
-def written(x, arrays, values, dims, accumulate):
+def written(x, arrays, values, dims, primitive=scatter):
+    """`x` with `values` put (or added, multiplied ... by another scatter) at the places."""
     vectors = index_vectors(x, arrays, dims)
     numbers, sizes = numbers_for(x, vectors, dims)
     shape, window = list(aval_of(vectors).shape[:-1]), iter(
@@ -265,7 +266,6 @@ def written(x, arrays, values, dims, accumulate):
         raise RuntimeError(f"shape mismatch: value tensor of shape {list(own)} cannot be broadcast "
                            f"to indexing result of shape {list(full)}") from None
     values = expand_to(cast(values, aval_of(x).dtype), full)
-    primitive = scatter_add if accumulate else scatter
     return primitive(x, vectors, values, mode=CLIP,
                      dimension_numbers=ScatterDimensionNumbers(*numbers))
 
@@ -287,7 +287,7 @@ def index_put_op(count: int):
 
     def fn(input, values, i, j=None, k=None, l=None, m=None, n=None, dims=(), accumulate=False):
         given = [a for a in (i, j, k, l, m, n) if a is not None]
-        return written(input, given, values, dims, accumulate)
+        return written(input, given, values, dims, scatter_add if accumulate else scatter)
 
     return operation(fn, name="index_put", tensors=("input", "values", *names),
                      scalars=("values",))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
+
+from compat.torch import joining, views as s
 from compat.torch.dtypes import SCALAR_NAMES
-from compat.torch.gathering import scatter_, scatter_add_
 from compat.torch.indexing import (
     analyse, check_bounds, fill, index_put_op, indexed_dims, setitem, zip_arrays,
 )
-from compat.torch.pointwise import (
-    PAIRS, UNARY, add, addcdiv, addcmul, clamp, convert, div, lerp, masked_fill, pow, sub,
-)
+from compat.torch.pointwise import convert
 from compat.torch.promotion import broadcast_shapes, category
-from minigrad import core
-from minigrad.imperative import views
+from compat.torch.signatures import check_memory
+from minigrad import core, tape, views
+from minigrad.core import make_box
 
 
 def assign(tensor, new):
@@ -25,6 +26,8 @@ def assign(tensor, new):
             raise RuntimeError(f"result type {SCALAR_NAMES[have.name]} can't be cast to the "
                                f"desired output type {SCALAR_NAMES[want.name]}")
         new = convert(new, want)
+    if 0 in getattr(tensor.value, "strides", ()):
+        check_memory(tensor, ())
     return views.write(tensor, new)
 
 
@@ -42,26 +45,30 @@ def writing(fn):
     return method
 
 
-FUNCTIONS = UNARY | PAIRS | {
-    "add": add, "sub": sub, "div": div, "pow": pow, "clamp": clamp, "lerp": lerp,
-    "masked_fill": masked_fill, "scatter": scatter_, "scatter_add": scatter_add_,
-}
-
-INPLACE = {f"{name}_": writing(fn) for name, fn in FUNCTIONS.items() if name != "clone"}
-
-
-def addcmul_(self, tensor1, tensor2, *, value=1):
-    """Add value * tensor1 * tensor2."""
-    return assign(self, addcmul(self, tensor1, tensor2, value))
-
-
-def addcdiv_(self, tensor1, tensor2, *, value=1):
-    """Add value * tensor1 / tensor2."""
-    return assign(self, addcdiv(self, tensor1, tensor2, value))
+WRITTEN = (  # every method with an underscore that is its function's result, written
+    "abs acos acosh add addbmm addcdiv addcmul addmm addmv addr asin asinh atan2 atan atanh baddbmm "
+    "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
+    "clamp clamp_max clamp_min conj_physical copysign cos cosh cumprod cumsum deg2rad digamma div "
+    "eq erf erfc erfinv exp2 exp expm1 fix float_power floor floor_divide fmod frac gcd ge gt "
+    "heaviside hypot i0 igamma igammac index_add index_copy index_fill index_reduce lcm ldexp le "
+    "lerp lgamma log10 log1p log2 log logical_and logical_not logical_or logical_xor logit lt "
+    "masked_fill masked_scatter mul mvlgamma nan_to_num ne neg nextafter pow put rad2deg reciprocal "
+    "relu remainder renorm round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc "
+    "sinh sqrt square sub tan tanh tril triu trunc xlogy silu")
+OF_TORCH = (  # of these, the ones that are functions of torch too
+    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ asin_ "
+    "asinh_ atan_ atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ "
+    "deg2rad_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ i0_ index_put_ lcm_ ldexp_ "
+    "log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_ "
+    "resize_as_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_ "
+    "zero_")
 
 
 def copy_(self, src, non_blocking=False):
     """Take the numbers of `src`, broadcast and converted."""
+    if not isinstance(src, core.Tensor):
+        raise TypeError("copy_(): argument 'other' (position 1) must be Tensor, not "
+                        f"{type(src).__name__}")
     shape = broadcast_shapes(self.spec.shape, src.spec.shape)
     if shape != self.spec.shape:
         raise unfit(self, shape)
@@ -74,6 +81,11 @@ def fill_(self, value):
         raise RuntimeError("fill_ only supports 0-dimension value tensor but got tensor with "
                            f"{len(value.spec.shape)} dimensions.")
     return fill(self, value)
+
+
+def fill_of(input, value):
+    """A tensor of the same shape and dtype with `value` everywhere."""
+    return fill_(input.clone(), value)
 
 
 def zero_(self):
@@ -94,5 +106,90 @@ def index_put_(self, indices, values, accumulate=False):
                                                       accumulate=True))
 
 
-INPLACE |= {"addcmul_": addcmul_, "addcdiv_": addcdiv_, "copy_": copy_, "fill_": fill_,
-            "zero_": zero_, "index_put_": index_put_, "abs_": INPLACE["abs_"]}
+def fill_diagonal_(self, fill_value, wrap=False):
+    """Set the main diagonal; `wrap` goes on below it in tall matrices."""
+    shape = self.spec.shape
+    if len(shape) < 2:
+        raise RuntimeError("dimensions must larger than 1")
+    if len(shape) > 2 and len(set(shape)) > 1:
+        raise RuntimeError("all dimensions of input must be of equal length")
+    n = min(shape)
+    steps = self.stride()
+    fill(s.as_strided(self, (n,), (sum(steps),)), fill_value)
+    start = (shape[1] + 1) * shape[1]
+    if wrap and len(shape) == 2 and shape[0] > shape[1] + 1:
+        count = -(-(shape[0] * shape[1] - start) // (shape[1] + 1))
+        fill(s.as_strided(self, (count,), (shape[1] + 1,), start), fill_value)
+    return self
+
+
+def resize_(self, *sizes, memory_format=None):
+    """Another shape over as many of the same elements as fit."""
+    sizes = s.sizes_of(sizes)
+    if self.spec.requires_grad:
+        raise RuntimeError("cannot resize variables that require grad")
+    old = views.array_of(self).reshape(-1)
+    new = core.np.zeros(sizes, self.spec.dtype)
+    count = min(old.size, new.size)
+    new.reshape(-1)[:count] = old[:count]
+    self.data = core.box(new, type(self))
+    return self
+
+
+def resize_as_(self, other, memory_format=None):
+    """The shape of another tensor."""
+    return resize_(self, other.spec.shape)
+
+
+def reshaping(name: str):
+    """A method that makes this very Tensor the view that `name` gives."""
+    def method(self, *args, **kwargs):
+        tensor = tape.current(self)
+        before = make_box(type(tensor).result_class(), tensor.value, tensor.spec, tensor.node)
+        before.__dict__.update(tensor.__dict__)
+        if hasattr(tensor, "view_of"):
+            before.view_of = tensor.view_of
+        view = getattr(type(self), name)(before, *args, **kwargs)
+        tensor.value, tensor.spec, tensor.node = view.value, view.spec, view.node
+        if hasattr(view, "view_of"):
+            views.register_view(tensor, *view.view_of)
+        return self
+
+    method.__name__ = method.__qualname__ = f"{name}_"
+    method.__doc__ = f"`{name}` of this Tensor, in its place."
+    return method
+
+
+def mapping(count: int):
+    def method(self, *given):
+        *others, function = given[::-1] if callable(given[0]) else given
+        if callable(given[0]) and count:
+            function, others = given[0], given[1:]
+        arrays = [views.array_of(self), *(views.array_of(x) for x in others)]
+        for place in core.np.ndindex(arrays[0].shape):
+            arrays[0][place] = function(*(a[place].item() for a in arrays))
+        tape.stamps.write(arrays[0])
+        return self
+
+    return method
+
+
+SPECIAL = {
+    "copy_": copy_, "fill_": fill_, "zero_": zero_, "index_put_": index_put_,
+    "fill_diagonal_": fill_diagonal_, "resize_": resize_, "resize_as_": resize_as_,
+    "apply_": mapping(0), "map_": mapping(1), "map2_": mapping(2),
+    "polygamma_": lambda self, n: assign(self, self.polygamma(n)),
+    **{f"{name}_": reshaping(name) for name in (
+        "squeeze", "unsqueeze", "t", "transpose", "swapaxes", "swapdims", "as_strided")},
+}
+
+
+def variants(functions: dict, synonyms: dict) -> dict:
+    """Every in-place method, from the functions that compute what is written."""
+    made = {f"{name}_": writing(functions[name]) for name in WRITTEN.split() if name in functions}
+    made |= SPECIAL
+    return made | {f"{name}_": made[f"{meant}_"] for name, meant in synonyms.items()
+                   if f"{meant}_" in made}
+
+
+_ = functools, joining

@@ -19,6 +19,9 @@ from minigrad.ops.shaping import pad, reshape, rev, tile
 def concatenated(tensors, dim=0):
     dtype = result_dtype(*tensors)
     kept = [x for x in tensors if aval_of(x).shape != (0,)] or tensors[:1]
+    for i, x in enumerate(kept):
+        if not aval_of(x).shape:
+            raise RuntimeError(f"zero-dimensional tensor (at position {i}) cannot be concatenated")
     axis = wrap_dim(dim, len(aval_of(kept[0]).shape))
     first = aval_of(kept[0]).shape
     for i, x in enumerate(kept):
@@ -74,9 +77,15 @@ def repeat_op(input, sizes):
     return tile(x, reps=sizes)
 
 
-def repeat(input, *sizes):
+def repeat(input, *sizes, repeats=None):
     """Copies along each dimension."""
-    return repeat_op(input, sizes_of(sizes))
+    sizes = sizes_of(sizes if repeats is None else repeats)
+    if len(sizes) < len(input.spec.shape):
+        raise RuntimeError("Number of dimensions of repeat dims can not be smaller than number of "
+                           "dimensions of tensor")
+    if any(n < 0 for n in sizes):
+        raise RuntimeError(f"Trying to create tensor with negative dimension in {list(sizes)}")
+    return repeat_op(input, sizes)
 
 
 @operation(name="flip", tensors=("input",))
@@ -84,9 +93,9 @@ def flip_op(input, dims):
     return rev(input, dimensions=wrap_dims(dims, len(aval_of(input).shape)))
 
 
-def flip(input, *dims):
+def flip(input, *reversed_dims, dims=None):
     """The reverse order along `dims`."""
-    return flip_op(input, sizes_of(dims))
+    return flip_op(input, sizes_of(reversed_dims if dims is None else (dims,)))
 
 
 @operation(name="constant_pad_nd", tensors=("input",))
@@ -115,7 +124,15 @@ def roll_op(input, shifts, dims):
 def roll(input, shifts, dims=None):
     """Elements moved along dimensions; what falls off the end comes back at the start."""
     shifts = (shifts,) if isinstance(shifts, int) else tuple(shifts)
-    dims = None if dims is None else wrap_dims(dims, len(input.spec.shape))
+    if not shifts:
+        raise RuntimeError("`shifts` required")
+    given = () if dims is None else (dims,) if isinstance(dims, int) else tuple(dims)
+    if len(given) != len(shifts) and (given or len(shifts) > 1):
+        raise RuntimeError(f"shifts and dimensions must align. shifts: {len(shifts)}, "
+                           f"dims:{len(given)}")
+    if given and not input.spec.shape:
+        raise IndexError(f"Dimension specified as {given[0]} but tensor has no dimensions")
+    dims = tuple(wrap_dim(d, len(input.spec.shape)) for d in given) or None
     return roll_op(input, shifts, dims)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from compat.torch.tensor import Tensor
 from minigrad import core
-from minigrad.core import PYTHON_SCALARS, box
+from minigrad.core import EVAL, PYTHON_SCALARS, box, get_mode
 from minigrad.eager import Op, write_wrapper
 
 
@@ -18,9 +18,9 @@ class Operation(Op):
     """The table of one function. The first call on new specs, and calls with anything but Tensors
     and Python scalars, come through `slow`."""
 
-    def __init__(self, fn, name, tensors, view, operator):
+    def __init__(self, fn, name, tensors, scalars, view, operator):
         super().__init__(fn, Tensor, name, tensors, view)
-        self.operator = operator
+        self.operator, self.scalars = operator, scalars
         parameters = inspect.signature(fn).parameters
         self.optional = {n for n in self.tensors if parameters[n].default is None}
 
@@ -28,22 +28,46 @@ class Operation(Op):
         operands = [self.accepted(i, a) for i, a in enumerate(tensors)]
         if any(a is NotImplemented for a in operands):
             return NotImplemented
-        return super().slow(tuple(operands), statics)
+        if len(operands) > 1 and not any(isinstance(a, core.Tensor) for a in operands):
+            raise TypeError(f"{self.shown}() received an invalid combination of arguments - got ("
+                            f"{', '.join(type(a).__name__ for a in tensors)})")
+        try:
+            return super().slow(tuple(operands), statics)
+        except (TypeError, ValueError) as error:
+            if not raised_by_engine(error):
+                raise
+            raise RuntimeError(f"{self.shown}(): {error}") from None
+
+    @property
+    def shown(self) -> str:
+        return self.fn.__name__.strip("_")
 
     def accepted(self, position: int, a):
-        if isinstance(a, core.Tensor) or type(a) in PYTHON_SCALARS:
+        name = self.tensors[position]
+        if isinstance(a, core.Tensor):
             return a
-        if isinstance(a, PYTHON_SCALARS):  # IntEnum, True as an int of another class ...
-            return next(t for t in PYTHON_SCALARS if isinstance(a, t))(a)
-        if isinstance(a, np.generic) and a.dtype.kind in "biufc":
-            return a.item()
-        if a is None and self.tensors[position] in self.optional:
-            return a
+        if self.operator or name in self.scalars:
+            if type(a) in PYTHON_SCALARS:
+                return a
+            if isinstance(a, PYTHON_SCALARS):  # IntEnum, True as an int of another class ...
+                return next(t for t in PYTHON_SCALARS if isinstance(a, t))(a)
+            if isinstance(a, np.generic) and a.dtype.kind in "biufc":
+                return a.item()
+        if a is None and name in self.optional or get_mode().trace is not EVAL:
+            return a  # inside another operation, constants are operands too
         if self.operator:
             return box(a, Tensor) if isinstance(a, np.ndarray) else NotImplemented
-        name = self.fn.__name__.strip("_")
-        raise TypeError(f"{name}(): argument '{self.tensors[position]}' (position {position + 1}) "
+        raise TypeError(f"{self.shown}(): argument '{name}' (position {position + 1}) "
                         f"must be Tensor, not {type(a).__name__}")
+
+
+def raised_by_engine(error: Exception) -> bool:
+    """Did minigrad refuse the operands? PyTorch has RuntimeError for that."""
+    trace = error.__traceback__
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    path = trace.tb_frame.f_code.co_filename.replace("\\", "/")
+    return "/compat/torch/" not in path
 
 
 def operation(fn: Callable | None = None, *, name: str | None = None, tensors: Sequence[str] = (),
@@ -55,7 +79,7 @@ def operation(fn: Callable | None = None, *, name: str | None = None, tensors: S
     if fn is None:
         return functools.partial(operation, name=name, tensors=tensors, scalars=scalars, view=view,
                                  operator=operator)
-    table = Operation(fn, name or fn.__name__, tensors, view, operator)
+    table = Operation(fn, name or fn.__name__, tensors, scalars, view, operator)
     table.wrapper = functools.wraps(fn)(write_wrapper(table, scalars))
     table.wrapper.op = table
     return table.wrapper

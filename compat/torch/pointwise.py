@@ -237,6 +237,7 @@ def floor_divide_body(input, other):
     """The largest whole number not above the quotient."""
     x, y = together(input, other)
     if is_floating(aval_of(x).dtype):
+        x, y = expanded(x, y)
         rest = remainder_body(x, y)
         quotient = e.div(e.sub(x, rest), y)
         rounded = e.round_(quotient, rounding_method=e.RoundingMethod.TO_NEAREST_EVEN)
@@ -307,8 +308,20 @@ def binary(name: str, body, node: str | None = None, operator: bool = False):
 
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"torch.{name} of two operands, promoted and broadcast."
-    return operation(fn, name=node or name, scalars=("input", "other") if not operator
-                     else ("other",), operator=operator)
+    return operation(fn, name=node or name, scalars=("other",) if operator else scalars_of(name),
+                     operator=operator)
+
+
+NO_SCALARS = {"atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "fmax",
+              "fmin", "hypot", "logaddexp", "logaddexp2", "nextafter", "gcd", "lcm", "heaviside",
+              "igamma", "igammac", "complex", "polar"}
+SCALAR_SECOND = {"eq", "ne", "lt", "le", "gt", "ge", "fmod", "floor_divide", "copysign"}
+
+
+def scalars_of(name: str) -> tuple[str, ...]:
+    """Which operands may be Python numbers."""
+    return () if name in NO_SCALARS else ("other",) if name in SCALAR_SECOND \
+        else ("input", "other")
 
 
 PAIRS = {name: binary(name, body) for name, body in BINARY.items()}
@@ -408,20 +421,33 @@ def clamp(input, min=None, max=None):
     return (clamp_tensors if tensors else clamp_numbers)(input, min, max)
 
 
-@operation(tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
-def addcmul(input, tensor1, tensor2, value):
+@operation(name="addcmul", tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
+def addcmul_op(input, tensor1, tensor2, value):
     """input + value * tensor1 * tensor2."""
     dtype = result_dtype(input, tensor1, tensor2)
     x, a, b, v = together(input, tensor1, tensor2, value, dtype=dtype)
     return e.add(x, e.mul(e.mul(v, a), b))
 
 
-@operation(tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
-def addcdiv(input, tensor1, tensor2, value):
+@operation(name="addcdiv", tensors=("input", "tensor1", "tensor2", "value"), scalars=("value",))
+def addcdiv_op(input, tensor1, tensor2, value):
     """input + value * tensor1 / tensor2."""
     dtype = result_dtype(input, tensor1, tensor2)
     x, a, b, v = together(input, tensor1, tensor2, value, dtype=dtype)
     return e.add(x, e.mul(v, e.div(a, b)))
+
+
+def addcmul(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 * tensor2."""
+    return addcmul_op(input, tensor1, tensor2, value)
+
+
+def addcdiv(input, tensor1, tensor2, *, value=1):
+    """input + value * tensor1 / tensor2."""
+    if all(category(x.spec.dtype) < 2 for x in (tensor1, tensor2)):
+        raise RuntimeError("Integer division with addcdiv is no longer supported, and in a future  "
+                           "release addcdiv will perform a true division of tensor1 and tensor2.")
+    return addcdiv_op(input, tensor1, tensor2, value)
 
 
 @operation(tensors=("input", "end", "weight"), scalars=("weight",))
@@ -440,6 +466,25 @@ def masked_fill(input, mask, value):
     operands = x, mask, cast(value, aval_of(x).dtype)
     x, mask, value = (expanded_to_common(a, operands) for a in operands)
     return select_n(mask, x, value)
+
+
+def clamp_min(input, min):
+    """input, but at least min."""
+    return clamp(input, min)
+
+
+def clamp_max(input, max):
+    """input, but at most max."""
+    return clamp(input, None, max)
+
+
+def where_or_nonzero(condition, input=None, other=None):
+    """input where the condition holds, else other; alone, the places where it holds."""
+    if input is None and other is None:
+        return condition.nonzero(as_tuple=True)
+    if type(input) in PYTHON_SCALARS and type(other) in PYTHON_SCALARS:
+        return convert(where(condition, input, other), result_dtype(input, other))
+    return where(condition, input, other)
 
 
 @operation(name="to_copy", tensors=("input",))

@@ -7,7 +7,9 @@ import math
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype, together
+from compat.torch.tensor import Tensor, of_face, wrap_dim
 from compat.torch.views import diagonal_of
+from minigrad import numpy as mnp
 from minigrad.core import F32, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.contraction import dot_general
@@ -127,12 +129,15 @@ def matmul_nd(input, other):
     return product(expand_to(input, batch + a[-2:]), expand_to(other, batch + b[-2:]))
 
 
+def matmul_operator(input, other):
+    """`x @ y`, which declines what is no Tensor."""
+    return matmul(input, other) if hasattr(other, "spec") and hasattr(input, "spec") \
+        else NotImplemented
+
+
 def matmul(input, other):
     """The matrix product; vectors and batches as in NumPy."""
-    try:
-        a, b = len(input.spec.shape), len(other.spec.shape)
-    except AttributeError:
-        return NotImplemented
+    a, b = len(input.spec.shape), len(other.spec.shape)
     if a == b == 2:
         return mm(input, other)
     if not a or not b:
@@ -146,22 +151,48 @@ def matmul(input, other):
 # ------------------------------------------------------------------ with something added
 
 
-@operation(tensors=("input", "mat1", "mat2", "beta", "alpha"), scalars=("beta", "alpha"))
-def addmm(input, mat1, mat2, beta=1, alpha=1):
-    """beta * input + alpha * (mat1 @ mat2)."""
-    return weighted_sum(input, mm_body(mat1, mat2), beta, alpha)
-
-
-@operation(tensors=("input", "batch1", "batch2", "beta", "alpha"), scalars=("beta", "alpha"))
-def baddbmm(input, batch1, batch2, beta=1, alpha=1):
-    """beta * input + alpha * (batch1 @ batch2)."""
-    return weighted_sum(input, product(batch1, batch2), beta, alpha)
-
-
 def weighted_sum(x, y, beta, alpha):
+    """beta x + alpha y; with beta 0, whatever is in x (nan too) is of no interest."""
     dtype = aval_of(y).dtype
+    if broadcast_shapes(aval_of(x).shape, aval_of(y).shape) != aval_of(y).shape:
+        raise RuntimeError(f"The expanded size of the tensor ({list(aval_of(y).shape)}) must match "
+                           f"the existing size ({list(aval_of(x).shape)})")
+    if type(beta) in (int, float, bool) and not beta:
+        return e.mul(*together(y, alpha, dtype=dtype))
     x, y, b, a = together(x, y, beta, alpha, dtype=dtype)
+    if dtype_kind(dtype) == "b":
+        return e.or_(e.and_(x, b), e.and_(y, a))
     return e.add(e.mul(x, b), e.mul(y, a))
+
+
+def adding(name: str, arguments: tuple[str, str], body):
+    """`beta * input + alpha * product` for one of the products."""
+    first, second = arguments
+
+    def fn(input, mat1, mat2, beta=1, alpha=1):
+        check_same_dtype(mat1, mat2)
+        return weighted_sum(input, body(mat1, mat2), beta, alpha)
+
+    op = operation(fn, name=name, tensors=("input", "mat1", "mat2", "beta", "alpha"),
+                   scalars=("beta", "alpha"))
+    space = {"op": op}
+    exec(f"def {name}(input, {first}, {second}, *, beta=1, alpha=1):\n"
+         f"    return op(input, {first}, {second}, beta, alpha)", space)
+    space[name].__doc__ = f"beta * input + alpha * the product of {first} and {second}."
+    return space[name]
+
+
+def mv_body(x, y):
+    return of_face(mv(of_face(x), of_face(y)))
+
+
+ADDING = {name: adding(name, arguments, body) for name, arguments, body in (
+    ("addmm", ("mat1", "mat2"), mm_body),
+    ("addmv", ("mat", "vec"), mv_body),
+    ("addr", ("vec1", "vec2"), lambda x, y: outer(x, y)),
+    ("baddbmm", ("batch1", "batch2"), lambda x, y: bmm(x, y)),
+    ("addbmm", ("batch1", "batch2"), lambda x, y: reduce_sum(bmm(x, y), axes=(0,))))}
+addmm, baddbmm = ADDING["addmm"], ADDING["baddbmm"]
 
 
 def rows_times(input, weight, wide=None):
@@ -203,8 +234,71 @@ def linear(input, weight, bias=None):
 @operation(name="mul")
 def outer(input, vec2):
     """All products of two vectors."""
+    for what, x in (("self", input), ("vec2", vec2)):
+        if len(aval_of(x).shape) != 1:
+            raise RuntimeError(f"outer: Expected 1-D argument {what}, but got "
+                               f"{len(aval_of(x).shape)}-D")
     x, y = (cast(v, result_dtype(input, vec2)) for v in (input, vec2))
     return dot_general(x, y, dimension_numbers=(((), ()), ((), ())))
+
+
+@operation(tensors=("input", "tensor"))
+def vdot(input, tensor):
+    """The inner product of two vectors, the first conjugated."""
+    return dot(of_face(input).conj(), tensor)
+
+
+def inner(input, other):
+    """Sums of products over the last dimensions."""
+    if not input.spec.shape or not other.spec.shape:
+        return input * other
+    if input.spec.shape[-1] != other.spec.shape[-1]:
+        raise RuntimeError("inner() the last dimension must match on both input tensors but got "
+                           f"shapes {list(input.spec.shape)} and {list(other.spec.shape)}")
+    return tensordot(input, other, ([-1], [-1]))
+
+
+@operation(name="tensordot", tensors=("a", "b"))
+def tensordot_op(a, b, dims):
+    check_same_dtype(a, b)
+    return dot_general(a, b, dimension_numbers=(dims, ((), ())))
+
+
+def tensordot(a, b, dims=2):
+    """Sums of products over the given dimensions of both."""
+    if isinstance(dims, Tensor):
+        dims = dims.tolist()
+    if isinstance(dims, int):
+        if dims < 0:
+            raise RuntimeError(f"tensordot expects dims >= 0, but got dims={dims}")
+        if dims > min(a.dim(), b.dim()):
+            raise RuntimeError(f"tensordot expects dims < ndim_a or ndim_b, but got dims={dims}")
+        pairs = [list(range(a.dim() - dims, a.dim())), list(range(dims))]
+    else:
+        pairs = [[d] if isinstance(d, int) else list(d) for d in dims]
+    if len(pairs[0]) != len(pairs[1]):
+        raise RuntimeError("both dimension lists should have same length")
+    left, right = (tuple(wrap_dim(d, x.dim()) for d in ds) for ds, x in zip(pairs, (a, b)))
+    for i, j in zip(left, right):
+        if a.size(i) != b.size(j):
+            raise RuntimeError("contracted dimensions need to match, but first has size "
+                               f"{a.size(i)} in dim {i} and second has size {b.size(j)} in dim "
+                               f"{j}")
+    return tensordot_op(a, b, (left, right))
+
+
+@operation(name="view", tensors=("input", "other"))
+def kron(input, other):
+    """The Kronecker product."""
+    x, y = (cast(v, result_dtype(input, other)) for v in (input, other))
+    return mnp.kron(x, y)
+
+
+def chain_matmul(*matrices):
+    """The product of matrices in the cheapest order."""
+    from compat.torch.linalg import multi_dot
+
+    return multi_dot(matrices[0] if len(matrices) == 1 else matrices)
 
 
 # ------------------------------------------------------------------ einsum

@@ -12,7 +12,7 @@ import functools
 
 import numpy as np
 
-from compat.torch.dtypes import CPU, to_numpy_or_none
+from compat.torch.dtypes import CPU, SCALAR_NAMES, to_numpy_or_none
 from compat.torch.tensor import Tensor, from_array
 from kernels import mersenne
 from minigrad import core
@@ -143,8 +143,8 @@ def randn_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
     return randn(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def randint(low, high=None, size=None, *, generator=None, dtype=None, requires_grad=False,
-            device=None) -> Tensor:
+def randint(low, high=None, size=None, *, generator=None, dtype=None, layout=None,
+            device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """Whole numbers from low to high - 1."""
     if size is None:
         low, high, size = 0, low, high
@@ -168,39 +168,68 @@ def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False)
                                         to_numpy_or_none(dtype) or np.int64))
 
 
-def bernoulli(input, *, generator=None) -> Tensor:
-    """1 with the probability that each element gives."""
-    numbers = draw("uniform", input.spec.shape, input.spec.dtype, generator)
-    return (numbers < input).to(input.dtype)
+def bernoulli(input, p=None, *, generator=None) -> Tensor:
+    """1 with the probability that each element gives. The gradient is 0."""
+    if p is not None:
+        return bernoulli_(input.clone(), p, generator=generator)
+    numbers = draw("uniform", input.spec.shape, np.float64 if input.spec.dtype.itemsize > 4
+                   else np.float32, generator)
+    return (numbers.to(input.dtype) < input).to(input.dtype) + input.detach() * 0
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:
     """Indices drawn with the weights along the last dimension."""
+    weights = np.asarray(core.to_array(input))
+    n = weights.shape[-1] if weights.ndim else 0
+    for wrong, text in (
+            (weights.dtype.kind not in "fV", "multinomial only supports floating-point dtypes for "
+             f"input, got: {SCALAR_NAMES[weights.dtype.name]}"),
+            (weights.ndim not in (1, 2), "prob_dist must be 1 or 2 dim"),
+            (num_samples <= 0, "cannot sample n_sample <= 0 samples"),
+            (n > 2 ** 24, "number of categories cannot exceed 2^24"),
+            (not replacement and num_samples > n,
+             "cannot sample n_sample > prob_dist.size(-1) samples without replacement")):
+        if wrong:
+            raise RuntimeError(text)
+    if not np.isfinite(weights).all() or (weights < 0).any():
+        raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
+    if (weights.sum(-1) <= 0).any():
+        raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
     return from_array(mersenne.multinomial(
-        generator or default_generator, np.asarray(core.to_array(input)), num_samples,
-        replacement))
+        generator or default_generator, weights, num_samples, replacement))
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None) -> Tensor:
-    """Normal numbers; mean and std may be tensors."""
+def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=None, device=None,
+           requires_grad=False, pin_memory=False) -> Tensor:
+    """Normal numbers; mean and std may be tensors. The gradient to them is 0."""
+    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
+    if not isinstance(std, Tensor) and std < 0 or isinstance(std, Tensor) and bool(
+            (std < 0).any()):
+        raise RuntimeError("normal expects std >= 0.0, but found std "
+                           f"{std.min().item() if isinstance(std, Tensor) else std:g}")
     if size is not None:
-        return draw("normal", sizes_of((size,)), to_numpy_or_none(dtype) or config.default_dtype,
+        made = draw("normal", sizes_of((size,)), to_numpy_or_none(dtype) or config.default_dtype,
                     generator, mean=float(mean), std=float(std))
-    shape = np.broadcast_shapes(*(x.spec.shape for x in (mean, std) if isinstance(x, Tensor)))
-    return draw("normal", shape, config.default_dtype, generator) * std + mean
+        return made.requires_grad_() if requires_grad else made
+    shape = np.broadcast_shapes(*(x.spec.shape for x in tensors))
+    noise = draw("normal", shape, tensors[0].spec.dtype, generator)
+    return noise * (std.detach() if isinstance(std, Tensor) else std) + (
+        mean.detach() if isinstance(mean, Tensor) else mean) + sum(x * 0 for x in tensors)
 
 
 # ------------------------------------------------------------------ filling in place
 
 
-def filling(distribution: str, **defaults):
+def filling(distribution: str, check=None, text: str = "", **defaults):
     """A method such as `uniform_(from, to)`; `defaults` has the kernel's names of the parameters,
-    which differ from PyTorch's."""
+    which differ from PyTorch's. `check` says which values are sensible."""
     own = dict(zip(PARAMETERS.get(distribution, defaults), defaults))
 
     def method(self, *given, generator=None, **named):
         params = defaults | dict(zip(defaults, map(float, given)))
         params |= {own[k]: float(v) for k, v in named.items()}
+        if check is not None and not check(*params.values()):
+            raise RuntimeError(text.format(*map("{:g}".format, params.values())))
         return views.write(self, draw(distribution, self.spec.shape, self.spec.dtype, generator,
                                       **params))
 
@@ -212,12 +241,60 @@ def filling(distribution: str, **defaults):
 PARAMETERS = {"uniform": ("from", "to"), "exponential": ("lambd",), "bernoulli": ("p",),
               "geometric": ("p",)}
 
+fill_bernoulli = filling("bernoulli", lambda p: 0 <= p <= 1,
+                         "bernoulli_ expects p to be in [0, 1], but got p={}", probability=0.5)
+
+
+def bernoulli_(self, p=0.5, *, generator=None):
+    """Fill with 1 with probability p (a number, or a tensor of them), else 0."""
+    if isinstance(p, core.Tensor):
+        return views.write(self, bernoulli(p.expand(self.spec.shape), generator=generator).to(
+            self.dtype))
+    return fill_bernoulli(self, p, generator=generator)
+
+
+def random_(self, *given, generator=None):
+    """Whole numbers: all that the dtype holds exactly, or from a range."""
+    low, high = (0, None) if not given else (0, given[0]) if len(given) == 1 else given
+    if high is None:
+        dtype = self.spec.dtype
+        high = 2 if dtype.kind == "b" else 2 ** (np.finfo(dtype).nmant + 1) + 1 \
+            if dtype.kind == "f" else np.iinfo(dtype).max
+    if low >= high:
+        raise RuntimeError(f"random_ expects 'from' to be less than 'to', but got from={low} >= "
+                           f"to={high}")
+    made = draw("randint", self.spec.shape, np.int64, generator, low=int(low), high=int(high))
+    return views.write(self, made.to(self.dtype))
+
+
+def poisson(input, generator=None):
+    """Counts with the given rates."""
+    from numpy.random import Generator as NumPys, MT19937
+
+    seeded = (generator or default_generator).random_seed() if hasattr(
+        mersenne.Generator, "random_seed") else int(randint(0, 2 ** 31, (), generator=generator))
+    rates = np.asarray(core.to_array(input), np.float64)
+    return from_array(np.asarray(NumPys(MT19937(seeded)).poisson(rates), input.spec.dtype))
+
+
 METHODS = {
-    "uniform_": filling("uniform", low=0.0, high=1.0),
-    "normal_": filling("normal", mean=0.0, std=1.0),
-    "bernoulli_": filling("bernoulli", probability=0.5),
-    "exponential_": filling("exponential", rate=1.0),
-    "cauchy_": filling("cauchy", median=0.0, sigma=1.0),
-    "log_normal_": filling("log_normal", mean=1.0, std=2.0),
-    "geometric_": filling("geometric", probability=0.5),
+    "random_": random_,
+    "uniform_": filling(
+        "uniform", lambda low, high: low <= high,
+        "uniform_ expects to return a [from, to) range, but found from={} > to={}", low=0.0,
+        high=1.0),
+    "normal_": filling("normal", lambda mean, std: std >= 0,
+                       "normal expects std >= 0.0, but found std {1}", mean=0.0, std=1.0),
+    "bernoulli_": bernoulli_,
+    "exponential_": filling("exponential", lambda rate: rate > 0,
+                            "exponential_ expects lambda > 0.0, but found lambda={}", rate=1.0),
+    "cauchy_": filling("cauchy", lambda median, sigma: sigma > 0,
+                       "cauchy_ expects sigma > 0.0, but found sigma={1}", median=0.0, sigma=1.0),
+    "log_normal_": filling("log_normal", lambda mean, std: std > 0,
+                           "log_normal_ expects std > 0.0, but found std={1}", mean=1.0, std=2.0),
+    "geometric_": filling("geometric", lambda p: 0 < p < 1,
+                          "geometric_ expects p to be in (0, 1), but got p={}", probability=0.5),
 }
+BOTH = {"bernoulli": bernoulli, "multinomial": multinomial}
+FUNCTIONS = {f.__name__: f for f in (
+    rand, randn, rand_like, randn_like, randint, randint_like, randperm, normal, poisson)}

@@ -1,12 +1,14 @@
 """`torch.special`: the special functions by their own names."""
 
-from compat.torch.pointwise import UNARY
-from compat.torch.reductions import log_softmax, logsumexp, softmax
+from compat.torch.methods import FUNCTIONS
+from compat.torch.signatures import public
 
-__all__ = ["digamma", "erf", "erfc", "erfinv", "exp2", "expit", "expm1", "gammaln", "log1p",
-           "log_softmax", "logsumexp", "psi", "softmax"]
+SAME = ("digamma erf erfc erfinv exp2 expm1 i0 log1p log_softmax logit logsumexp polygamma round "
+        "sinc softmax xlogy")
+OTHER = {"expit": "sigmoid", "gammaln": "lgamma", "psi": "digamma", "gammainc": "igamma",
+         "gammaincc": "igammac", "multigammaln": "mvlgamma"}
 
-erf, erfc, erfinv = UNARY["erf"], UNARY["erfc"], UNARY["erfinv"]
-expit, gammaln, digamma, psi = (UNARY["sigmoid"], UNARY["lgamma"], UNARY["digamma"],
-                                UNARY["digamma"])
-expm1, exp2, log1p = UNARY["expm1"], UNARY["exp2"], UNARY["log1p"]
+globals().update({name: FUNCTIONS[name] for name in SAME.split()}
+                 | {name: FUNCTIONS[meant] for name, meant in OTHER.items()}
+                 | {name.removeprefix("special_"): public(f) for name, f in FUNCTIONS.items()
+                    if name.startswith("special_")})

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from compat.torch import printing
-from compat.torch.dtypes import CPU, NAMED, Size
+from compat.torch.dtypes import CPU, NAMED, Size, strided
 from minigrad import core, tape
 from minigrad.imperative import views
 from minigrad.core import config, make_box, make_spec
@@ -48,7 +48,8 @@ class Tensor(core.Tensor):
     device = property(lambda self: CPU)
     itemsize = property(lambda self: self.spec.dtype.itemsize)
     nbytes = property(lambda self: self.numel() * self.itemsize)
-    layout = property(lambda self: "torch.strided")
+    layout = property(lambda self: strided)
+    is_cpu = property(lambda self: True)
     is_cuda = is_sparse = is_quantized = is_meta = property(lambda self: False)
 
     def size(self, dim: int | None = None) -> Any:
@@ -339,6 +340,13 @@ def plain_spec(shape: tuple[int, ...], dtype: np.dtype):
 def from_array(array, cls: type = Tensor) -> Any:
     """A Tensor over this very array."""
     return make_box(cls, array, plain_spec(array.shape, array.dtype))
+
+
+def of_face(x) -> Any:
+    """A value as a Tensor of this face, at its place in the graph; Python's numbers stay."""
+    if isinstance(x, core.Tensor):
+        return x if isinstance(x, Tensor) else make_box(Tensor, x.value, x.spec, x.node)
+    return x if type(x) in core.PYTHON_SCALARS else core.box(x, Tensor)
 
 
 def is_differentiable(tensor: core.Tensor) -> bool:

@@ -6,10 +6,11 @@ import math
 
 import numpy as np
 
+from compat.torch.dtypes import dtype as Dtype
 from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes
-from compat.torch.tensor import wrap_dim, wrap_dims
+from compat.torch.tensor import from_array, wrap_dim, wrap_dims
 from minigrad.imperative import views
 from minigrad.core import aval_of
 from minigrad.ops.indexing import GatherDimensionNumbers, gather
@@ -76,8 +77,10 @@ alias = operation(lambda input: reshape(input, new_sizes=aval_of(input).shape), 
                   view=True)
 
 
-def view(input, *shape):
-    """The same memory in another shape; or read as another dtype of the same width."""
+def view(input, *shape, dtype=None):
+    """The same memory in another shape; or read as another dtype."""
+    if dtype is not None or len(shape) == 1 and isinstance(shape[0], Dtype):
+        return view_as_dtype(input, shape[0] if dtype is None else dtype)
     sizes = sizes_of(shape)
     if not can_view(input, sizes):
         raise RuntimeError(
@@ -86,9 +89,22 @@ def view(input, *shape):
     return view_op(shareable(input), sizes)
 
 
-def reshape_(input, *shape):
+def view_as_dtype(input, dtype):
+    """The bytes of the memory as numbers of another type."""
+    if dtype.dtype == input.spec.dtype:
+        return alias(shareable(input))
+    array = views.array_of(input)
+    wide, narrow = array.itemsize, dtype.itemsize
+    if wide != narrow and (not array.ndim or array.shape[-1] * wide % narrow):
+        raise RuntimeError(f"self.size(-1) must be divisible by {narrow // wide} to view "
+                           f"{input.dtype} as {dtype} (different element sizes), but got "
+                           f"{array.shape[-1] if array.ndim else 0}")
+    return from_array(array.view(dtype.dtype))
+
+
+def reshape_(input, *sizes, shape=None):
     """A view in another shape where the memory allows it, otherwise a copy."""
-    sizes = sizes_of(shape)
+    sizes = sizes_of(sizes if shape is None else shape)
     if can_view(input, sizes):
         return view_op(shareable(input), sizes)
     return copying_view(UNARY["clone"](input), sizes)
@@ -142,9 +158,9 @@ transpose_op = operation(permuted, name="transpose", view=True, tensors=("input"
 t_op = operation(permuted, name="t", view=True, tensors=("input",))
 
 
-def permute(input, *dims):
+def permute(input, *order, dims=None):
     """Dimensions in another order."""
-    order = sizes_of(dims)
+    order = sizes_of(order if dims is None else dims)
     if len(order) != len(input.spec.shape):
         raise RuntimeError("permute(sparse_coo): number of dimensions in the tensor input does not "
                            "match the length of the desired ordering of dimensions i.e. input.dim()"
@@ -181,7 +197,15 @@ def mT(input):
 def movedim(input, source, destination):
     """Dimensions moved to new places; the others keep their order."""
     ndim = len(input.spec.shape)
-    sources, targets = wrap_dims(source, ndim), wrap_dims(destination, ndim)
+    given = [[d] if isinstance(d, int) else list(d) for d in (source, destination)]
+    if len(given[0]) != len(given[1]):
+        raise RuntimeError("movedim: Invalid source or destination dims: source "
+                           f"({given[0]} dims) should contain the same number of dims as "
+                           f"destination ({given[1]} dims)")
+    for name, dims in zip(("source", "destination"), given):
+        if len({wrap_dim(d, ndim) for d in dims}) != len(dims):
+            raise RuntimeError(f"movedim: repeated dim in `{name}` ({dims})")
+    sources, targets = ([wrap_dim(d, ndim) for d in dims] if ndim else [] for dims in given)
     order = [i for i in range(ndim) if i not in sources]
     for target, origin in sorted(zip(targets, sources)):
         order.insert(target, origin)
@@ -263,8 +287,14 @@ def select(input, dim, index):
 def narrow(input, dim, start, length):
     """`length` positions along `dim` from `start`."""
     shape = input.spec.shape
+    if not shape:
+        raise RuntimeError("narrow() cannot be applied to a 0-dim tensor.")
     d = wrap_dim(dim, len(shape))
+    if isinstance(start, core.Tensor) and (start.spec.shape or start.spec.dtype.kind not in "iu"):
+        raise RuntimeError("start must be an 0-dim integral Tensor.")
     start = int(start)
+    if length < 0:
+        raise RuntimeError("narrow(): length must be non-negative.")
     if not -shape[d] <= start <= shape[d]:
         raise IndexError("start out of range (expected to be in range of "
                          f"[{-shape[d]}, {shape[d]}], but got {start})")
@@ -323,7 +353,7 @@ def diagonal_of(x, offset, dim1, dim2):
     return gather(x, places, dimension_numbers=numbers, slice_sizes=sizes)
 
 
-@operation(name="diagonal", tensors=("input",))
+@operation(name="diagonal", tensors=("input",), view=True)
 def diagonal_op(input, offset, dim1, dim2):
     return diagonal_of(input, offset, dim1, dim2)
 
@@ -331,7 +361,84 @@ def diagonal_op(input, offset, dim1, dim2):
 def diagonal(input, offset=0, dim1=0, dim2=1):
     """The diagonal along two dimensions."""
     ndim = len(input.spec.shape)
-    return diagonal_op(input, offset, wrap_dim(dim1, ndim), wrap_dim(dim2, ndim))
+    a, b = wrap_dim(dim1, ndim), wrap_dim(dim2, ndim)
+    if a == b:
+        raise RuntimeError(f"diagonal dimensions cannot be identical {dim1}, {dim2}")
+    return over_memory(diagonal_op(input, offset, a, b), input,
+                       lambda array: np.diagonal(array, offset, a, b))
+
+
+def over_memory(view, input, of_array):
+    """A view that was computed by gathering, laid over the memory that it shows."""
+    if view.spec.concrete and type(input.value) is np.ndarray:
+        shown = of_array(input.value)
+        view.value = np.lib.stride_tricks.as_strided(shown, shown.shape, shown.strides)
+    return view
+
+
+@operation(name="as_strided", tensors=("input",), view=True)
+def as_strided_op(input, size, stride, offset):
+    flat = reshape(input, new_sizes=(aval_of(input).size, 1))
+    return reshape(gather(flat, strided_places(size, stride, offset)[..., None],
+                          dimension_numbers=GatherDimensionNumbers((len(size),), (0,), (0,)),
+                          slice_sizes=(1, 1)), new_sizes=size)
+
+
+def strided_places(size, stride, offset) -> np.ndarray:
+    """Positions in memory, in elements, of a tensor with these strides."""
+    steps = [np.arange(n) * s for n, s in zip(size, stride)]
+    return np.asarray(sum(np.ix_(*steps)) + offset if steps else offset).reshape(size)
+
+
+def as_strided(input, size, stride, storage_offset=None):
+    """A view of the memory with any sizes and strides."""
+    size, stride = tuple(size), tuple(stride)
+    offset = input.storage_offset() if storage_offset is None else storage_offset
+    if len(size) != len(stride):
+        raise RuntimeError("mismatch in length of strides and shape")
+    if any(s < 0 for s in stride):
+        raise RuntimeError("as_strided: Negative strides are not supported at the moment, got "
+                           f"strides: {list(stride)}")
+    root = views.root_of(input)
+    last = offset + sum((n - 1) * s for n, s in zip(size, stride))
+    if math.prod(size) and last >= max(root.spec.aval.size, input.spec.aval.size):
+        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset "
+                           f"{offset}, and itemsize {input.itemsize} requiring a storage size of "
+                           f"{(last + 1) * input.itemsize} are out of bounds for storage of size "
+                           f"{root.spec.aval.size * input.itemsize}")
+    base = input if input.is_contiguous() else root
+
+    def strided(array):
+        first = array.reshape(-1)[offset:] if array.size else array
+        return np.lib.stride_tricks.as_strided(first, size, [s * array.itemsize for s in stride])
+
+    return over_memory(as_strided_op(shareable(base), size, stride, offset), base, strided)
+
+
+@operation(name="unfold", tensors=("input",), view=True)
+def unfold_op(input, dim, size, step):
+    shape = aval_of(input).shape
+    count = (shape[dim] - size) // step + 1
+    places = (np.arange(count)[:, None] * step + np.arange(size))[..., None]
+    rest = len(shape) - 1
+    offset = tuple(i if i < dim else i + 1 for i in range(rest))  # batch axes: dim, and the last
+    sizes = tuple(1 if d == dim else n for d, n in enumerate(shape))
+    return gather(input, places, slice_sizes=sizes,
+                  dimension_numbers=GatherDimensionNumbers(offset, (dim,), (dim,)))
+
+
+def unfold(input, dimension, size, step):
+    """Windows of `size` positions along a dimension, `step` apart, as a last dimension."""
+    x = input if input.spec.shape else input.reshape(1)
+    d = wrap_dim(dimension, len(x.spec.shape))
+    n = x.spec.shape[d]
+    if size > n:
+        raise RuntimeError(f"maximum size for tensor at dimension {d} is {n} but size is {size}")
+    if step <= 0:
+        raise RuntimeError(f"step is {step} but must be > 0")
+    return over_memory(unfold_op(x, d, size, step), x, lambda array: (
+        np.lib.stride_tricks.sliding_window_view(array, size, d)[
+            (slice(None),) * d + (slice(None, None, step),)]))
 
 
 def contiguous(input, memory_format=None):
