@@ -31,6 +31,7 @@ WITHOUT_ROWS: dict[str, str] = {
     **dict.fromkeys(
         ["random_bits", "random_fold_in", "random_seed", "random_split", "random_unwrap",
          "random_wrap", "torch_random"], RANDOM),
+    "special_function": "SciPy's, for torch alone: python -m compat.differential.opdb",
     "add_any": "the sum of two cotangents: in every vjp of a value that is used twice",
 }
 

@@ -139,8 +139,7 @@ def vander(x, N=None, increasing=False):
     if n < 0:
         raise RuntimeError("N must be non-negative.")
     powers = np.arange(n) if increasing else np.arange(n)[::-1]
-    base = x if x.spec.dtype != np.bool_ and x.spec.dtype.itemsize > 7 or not \
-        x.spec.dtype.kind in "iub" else x.long()
+    base = x.long() if x.spec.dtype.kind in "iub" else x
     return base[:, None] ** from_array(np.ascontiguousarray(powers))
 
 

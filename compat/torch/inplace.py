@@ -12,7 +12,8 @@ from compat.torch.indexing import (
 from compat.torch.pointwise import convert
 from compat.torch.promotion import broadcast_shapes, category
 from compat.torch.signatures import check_memory
-from minigrad import core, tape, views
+from minigrad import core, tape
+from minigrad.imperative import views
 from minigrad.core import make_box
 
 
@@ -46,20 +47,21 @@ def writing(fn):
 
 
 WRITTEN = (  # every method with an underscore that is its function's result, written
-    "abs acos acosh add addbmm addcdiv addcmul addmm addmv addr asin asinh atan2 atan atanh baddbmm "
-    "bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift bitwise_xor ceil "
-    "clamp clamp_max clamp_min conj_physical copysign cos cosh cumprod cumsum deg2rad digamma div "
-    "eq erf erfc erfinv exp2 exp expm1 fix float_power floor floor_divide fmod frac gcd ge gt "
-    "heaviside hypot i0 igamma igammac index_add index_copy index_fill index_reduce lcm ldexp le "
-    "lerp lgamma log10 log1p log2 log logical_and logical_not logical_or logical_xor logit lt "
-    "masked_fill masked_scatter mul mvlgamma nan_to_num ne neg nextafter pow put rad2deg reciprocal "
-    "relu remainder renorm round rsqrt scatter scatter_add scatter_reduce sgn sigmoid sign sin sinc "
-    "sinh sqrt square sub tan tanh tril triu trunc xlogy silu")
+    "abs acos acosh add addbmm addcdiv addcmul addmm addmv addr asin asinh atan2 atan atanh "
+    "baddbmm bitwise_and bitwise_left_shift bitwise_not bitwise_or bitwise_right_shift "
+    "bitwise_xor ceil clamp clamp_max clamp_min conj_physical copysign cos cosh cumprod cumsum "
+    "deg2rad digamma div eq erf erfc erfinv exp2 exp expm1 fix float_power floor floor_divide "
+    "fmod frac gcd ge gt heaviside hypot i0 igamma igammac index_add index_copy index_fill "
+    "index_reduce lcm ldexp le lerp lgamma log10 log1p log2 log logical_and logical_not "
+    "logical_or logical_xor logit lt masked_fill masked_scatter mul mvlgamma nan_to_num ne neg "
+    "nextafter pow put rad2deg reciprocal relu remainder renorm round rsqrt scatter scatter_add "
+    "scatter_reduce sgn sigmoid sign sin sinc sinh sqrt square sub tan tanh tril triu trunc xlogy "
+    "silu")
 OF_TORCH = (  # of these, the ones that are functions of torch too
-    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ asin_ "
-    "asinh_ atan_ atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ "
-    "deg2rad_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ i0_ index_put_ lcm_ ldexp_ "
-    "log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_ "
+    "abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ as_strided_ "
+    "asin_ asinh_ atan_ atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ conj_physical_ cos_ cosh_ "
+    "deg2rad_ erf_ erfc_ exp2_ exp_ expm1_ fill_ fix_ floor_ frac_ gcd_ i0_ index_put_ lcm_ "
+    "ldexp_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_ negative_ rad2deg_ reciprocal_ relu_ "
     "resize_as_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_ trunc_ xlogy_ "
     "zero_")
 

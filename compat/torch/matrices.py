@@ -5,7 +5,7 @@ from __future__ import annotations
 from compat.torch import linalg
 from compat.torch import random
 from compat.torch import reductions as r
-from compat.torch.linalg import check, named
+from compat.torch.linalg.checks import check, named
 from compat.torch.products import matmul
 
 

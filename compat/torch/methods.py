@@ -12,15 +12,19 @@ from compat.torch.curves import CURVES
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.extremes import argsort, max, min, sort, topk
 from compat.torch.gathering import GATHERING
+from compat.torch.histograms import HISTOGRAMS, HISTOGRAMS_FUNCTIONS
 from compat.torch.matrices import MATRICES, MATRICES_FUNCTIONS
 from compat.torch.operators import OPERATORS
+from compat.torch.order import ORDER
+from compat.torch.scattering import SCATTERING
 from compat.torch.signal.windows import OF_TORCH as WINDOWS
 from compat.torch.signatures import public
 from compat.torch.statistics import STATISTICS, STATISTICS_FUNCTIONS
 from compat.torch.tensor import Tensor
 
 BOTH = {  # functions of torch that are methods too
-    **pointwise.UNARY, **pointwise.PAIRS, **CURVES, **GATHERING, **STATISTICS,
+    **pointwise.UNARY, **pointwise.PAIRS, **CURVES, **GATHERING, **SCATTERING,
+    **STATISTICS, **ORDER, **HISTOGRAMS,
     **a.ARRANGING_METHODS, **products.ADDING,
     # pointwise, with more than the operands
     "add": pointwise.add, "sub": pointwise.sub, "div": pointwise.div, "pow": pointwise.pow,
@@ -53,7 +57,8 @@ BOTH = {  # functions of torch that are methods too
     **random.BOTH, **creation.BOTH,
 }
 TORCH = {  # functions of torch alone
-    **a.ARRANGING, **STATISTICS_FUNCTIONS, **MATRICES_FUNCTIONS, **WINDOWS, "where": pointwise.where_or_nonzero, "cat": j.cat,
+    **a.ARRANGING, **STATISTICS_FUNCTIONS, **HISTOGRAMS_FUNCTIONS, **MATRICES_FUNCTIONS,
+    **WINDOWS, "where": pointwise.where_or_nonzero, "cat": j.cat,
     "stack": j.stack, "einsum": functions.einsum, "tensordot": products.tensordot,
     "chain_matmul": products.chain_matmul, "broadcast_tensors": s.broadcast_tensors,
     "constant_pad_nd": j.constant_pad, "is_tensor": functions.is_tensor, "vander":

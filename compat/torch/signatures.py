@@ -18,7 +18,8 @@ from compat.torch.dtypes import SCALAR_NAMES, check_device
 from compat.torch.pointwise import convert
 from compat.torch.promotion import category
 from compat.torch.tensor import Tensor
-from minigrad import core, views
+from minigrad import core
+from minigrad.imperative import views
 from minigrad.core import get_mode
 
 ALIASES = {"dim": "axis", "keepdim": "keepdims"}
@@ -40,7 +41,7 @@ def public(fn: Callable, out: bool = True) -> Callable:
     placed = "device" in parameters
     if not out and not aliases and not placed:
         return fn
-    listed, passed, space = [], [], {"fn": fn, "MISSING": MISSING, "into": into,
+    listed, passed, space = [], [], {"_fn": fn, "MISSING": MISSING, "into": into,
                              "check_device": check_device}
     for name, p in parameters.items():
         keyword = p.kind is p.KEYWORD_ONLY
@@ -53,10 +54,10 @@ def public(fn: Callable, out: bool = True) -> Callable:
     listed += [f"{a}=MISSING" for a in aliases.values()] + ["out=None"] * out
     lines = [f"    if {a} is not MISSING: {n} = {a}" for n, a in aliases.items()]
     lines += ["    if device is not None: check_device(device)"] * placed
-    call = f"fn({', '.join(passed)})"
+    call = f"_fn({', '.join(passed)})"
     if out:
         given = ", ".join(n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)
-        lines += [f"    if out is not None: return into(fn, out, {call}, ({given},))"]
+        lines += [f"    if out is not None: return into(_fn, out, {call}, ({given},))"]
     text = f"def {fn.__name__.strip('<>')}({', '.join(listed)}):\n" + "\n".join(
         [*lines, f"    return {call}"])
     exec(compile(text, f"<torch.{fn.__name__}>", "exec"), space)

@@ -11,6 +11,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes
 from compat.torch.tensor import from_array, wrap_dim, wrap_dims
+from minigrad import core
 from minigrad.imperative import views
 from minigrad.core import aval_of
 from minigrad.ops.indexing import GatherDimensionNumbers, gather
@@ -402,10 +403,10 @@ def as_strided(input, size, stride, storage_offset=None):
     root = views.root_of(input)
     last = offset + sum((n - 1) * s for n, s in zip(size, stride))
     if math.prod(size) and last >= max(root.spec.aval.size, input.spec.aval.size):
-        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage offset "
-                           f"{offset}, and itemsize {input.itemsize} requiring a storage size of "
-                           f"{(last + 1) * input.itemsize} are out of bounds for storage of size "
-                           f"{root.spec.aval.size * input.itemsize}")
+        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage "
+                           f"offset {offset}, and itemsize {input.itemsize} requiring a storage "
+                           f"size of {(last + 1) * input.itemsize} are out of bounds for storage "
+                           f"of size {root.spec.aval.size * input.itemsize}")
     base = input if input.is_contiguous() else root
 
     def strided(array):

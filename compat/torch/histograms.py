@@ -1,0 +1,157 @@
+"""Histograms, bins and sets: what is counted has no gradient, and is done on arrays."""
+
+from __future__ import annotations
+
+import math
+from collections import namedtuple
+
+import numpy as np
+
+from compat.torch.tensor import from_array
+from minigrad import core
+from minigrad.core import I64
+
+
+def array_of(x) -> np.ndarray:
+    return np.asarray(core.to_array(x))
+
+
+def histc(input, bins=100, min=0, max=0):
+    """The numbers of elements in bins of equal width."""
+    if bins <= 0:
+        raise RuntimeError("bins must be > 0")
+    x = array_of(input)
+    low, high = float(min), float(max)
+    if low == high and x.size:
+        low, high = float(x.min()), float(x.max())
+    if low == high:
+        low, high = low - 1, high + 1
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise RuntimeError(f"range of [{low}, {high}] is not finite")
+    if low > high:
+        raise RuntimeError("max must be larger than min")
+    counts, _ = np.histogram(x, bins, (low, high))
+    return from_array(counts.astype(x.dtype))
+
+
+def histogram(input, bins, *, range=None, weight=None, density=False):
+    """(counts, edges) of a histogram."""
+    hist, edges = histogramdd(input.reshape(-1, 1), [bins], range=range, weight=None
+                              if weight is None else weight.reshape(-1), density=density)
+    return namedtuple("histogram", "hist bin_edges")(hist, edges[0])
+
+
+def histogramdd(input, bins, *, range=None, weight=None, density=False):
+    """(counts, edges of each dimension) of points, one a row."""
+    x, dtype = array_of(input), input.spec.dtype
+    rows = x.reshape(-1, x.shape[-1])
+    bins = [bins] * x.shape[-1] if isinstance(bins, int) else list(bins)
+    if len(bins) != x.shape[-1]:
+        raise RuntimeError("histogramdd(): The size of bins must be equal to the innermost "
+                           "dimension of the input.")
+    edges = []
+    for d, b in enumerate(bins):
+        if isinstance(b, core.Tensor):
+            edges.append(array_of(b))
+            continue
+        low, high = (range[2 * d], range[2 * d + 1]) if range is not None else \
+            (rows[:, d].min(), rows[:, d].max()) if len(rows) else (0.0, 1.0)
+        low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
+        edges.append(np.linspace(low, high, b + 1, dtype=dtype))
+    counts, _ = np.histogramdd(rows, [np.asarray(a, np.float64) for a in edges], density=density,
+                               weights=None if weight is None else array_of(weight).reshape(-1))
+    return namedtuple("histogramdd", "hist bin_edges")(
+        from_array(counts.astype(dtype)), tuple(map(from_array, edges)))
+
+
+def bincount(input, weights=None, minlength=0):
+    """The number (or total weight) of each whole number."""
+    x = array_of(input)
+    if x.ndim != 1 or x.dtype.kind not in "iu" or x.size and x.min() < 0:
+        raise RuntimeError("bincount only supports 1-d non-negative integral inputs.")
+    if weights is not None and weights.spec.shape != input.spec.shape:
+        raise RuntimeError("weights should be 1-d and have the same length as input")
+    if minlength < 0:
+        raise RuntimeError("minlength should be >= 0")
+    counts = np.bincount(x, None if weights is None else array_of(weights), minlength)
+    keep = weights is not None and weights.spec.dtype == np.float32
+    return from_array(counts.astype(np.float32) if keep else counts)
+
+
+def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=None, sorter=None):
+    """Where to insert each value so that the rows stay in order."""
+    if side is not None and side not in ("left", "right"):
+        raise RuntimeError("torch.searchsorted(): side can only be 'left' or 'right' but got "
+                           f"{side}")
+    if side == "left" and right:
+        raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got "
+                           "side of left while right was True")
+    rows, values = array_of(sorted_sequence), array_of(input)
+    if sorter is not None:
+        if sorter.spec.shape != sorted_sequence.spec.shape:
+            raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size")
+        if sorter.spec.dtype != I64:
+            raise RuntimeError("torch.searchsorted(): sorter must be a tensor of long dtype")
+        rows = np.take_along_axis(rows, array_of(sorter), -1)
+    if rows.ndim > 1 and rows.shape[:-1] != values.shape[:-1]:
+        raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the "
+                           "first N-1 dimensions of boundaries tensor and input value tensor must "
+                           "match")
+    where_to = "right" if right or side == "right" else "left"
+    if rows.ndim == 1:
+        found = np.searchsorted(rows, values, where_to)
+    else:
+        found = np.stack([np.searchsorted(a, b, where_to) for a, b in zip(
+            rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]))]
+            or [np.zeros(0)]).reshape(values.shape)
+    return from_array(np.asarray(found, np.int32 if out_int32 else np.int64))
+
+
+def bucketize(input, boundaries, *, out_int32=False, right=False):
+    """The bucket between boundaries that each value falls in."""
+    if len(boundaries.spec.shape) != 1:
+        raise RuntimeError("bucketize(): boundaries tensor must be 1 dimension, but got dim("
+                           f"{boundaries.dim()})")
+    if not isinstance(input, core.Tensor):
+        input = from_array(np.asarray(input))
+    return searchsorted(boundaries, input, out_int32=out_int32, right=right)
+
+
+def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
+    """The different elements (or slices along `dim`), in order."""
+    values, inverse, counts = np.unique(array_of(input), return_inverse=True,
+                                        return_counts=True, axis=dim)
+    return selected(values, inverse.reshape(input.spec.shape if dim is None else -1), counts,
+                    return_inverse, return_counts)
+
+
+def selected(values, inverse, counts, return_inverse, return_counts):
+    out = [from_array(values)]
+    out += [from_array(inverse)] if return_inverse else []
+    out += [from_array(counts)] if return_counts else []
+    return out[0] if len(out) == 1 else tuple(out)
+
+
+def unique_consecutive(input, return_inverse=False, return_counts=False, dim=None):
+    """Runs of equal neighbours, shortened to one each."""
+    x = array_of(input)
+    rows = x.reshape(-1) if dim is None else np.moveaxis(x, dim, 0)
+    flat = rows.reshape(len(rows), -1)
+    new = np.ones(len(rows), bool)
+    new[1:] = (flat[1:] != flat[:-1]).any(1)
+    starts = np.flatnonzero(new)
+    values = rows[starts] if dim is None else np.moveaxis(rows[starts], 0, dim)
+    inverse = np.cumsum(new) - 1
+    return selected(np.ascontiguousarray(values),
+                    inverse.reshape(x.shape) if dim is None else inverse,
+                    np.diff(np.append(starts, len(rows))), return_inverse, return_counts)
+
+
+def isin(elements, test_elements, *, assume_unique=False, invert=False):
+    """Which elements occur among the test elements."""
+    arrays = [array_of(x) for x in (elements, test_elements)]
+    return from_array(np.asarray(np.isin(*arrays, invert=invert)))
+
+
+HISTOGRAMS = {f.__name__: f for f in (histc, histogram, bincount, unique, unique_consecutive)}
+HISTOGRAMS_FUNCTIONS = {f.__name__: f for f in (histogramdd, searchsorted, bucketize, isin)}
