@@ -51,6 +51,7 @@ class Entry:
     wanted: tuple[int, ...]  # positions of the inputs that get a gradient
     source: str  # the backward, as text
     backward: Callable | None  # ... over bare arrays
+    backward_program: Jaxpr  # ... as a program: cotangents, then what was saved
     write_strict: Callable  # () -> the source over Tensors, and its constants
 
     def __init__(self, name, in_specs, cls):
@@ -173,13 +174,15 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
     cotangents = both.invars[n_in:]
     g_names = ["g"] if n_out == 1 else [f"g{j}" for j in range(len(cotangents))]
     names.update(zip(cotangents, g_names))
-    saved_names = [names[inputs[i] if kind == "in" else outs[i] if kind == "out" else mids[i]]
-                   for kind, i in saved]
+    values = [(inputs if kind == "in" else outs if kind == "out" else mids)[i] for kind, i in saved]
+    saved_names = [names[v] for v in values]
     consts = dict(zip(both.constvars, both.consts))
     text, constants = backward_text(entry.name, backward, grads, names, saved_names,
                                             g_names, n_out, consts, strict=False)
     entry.source = display(text).rstrip()
     entry.backward = instantiate_source(text, constants, ARRAYS)
+    entry.backward_program = Jaxpr(both.constvars, cotangents + values, grads, backward,
+                                   both.consts)
     entry.recompute = bool(mids)
     if mids:  # differentiating again must see how the intermediates came about: from the inputs
         backward = dead_code(both.replace(outvars=grads)).eqns

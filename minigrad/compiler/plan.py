@@ -52,6 +52,7 @@ class Step:
 
     buffers: list
     name = ""
+    calls_numpy = False
 
 
 @dataclass
@@ -81,6 +82,7 @@ class NumpyStep(Step):
     """The NumPy kernel of one equation. buffers: operands (literals as they are), then results."""
 
     eqn: Eqn
+    calls_numpy = True
 
     @property
     def name(self) -> str:

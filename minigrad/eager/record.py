@@ -18,6 +18,7 @@ from minigrad.derive import derive
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
 from minigrad.source import kernel_params, own
+from minigrad.eager import hot
 from minigrad.eager.runner import IGNORE, LOUD, QUIET, register_runtime, runner
 from minigrad.imperative.stamps import next_seq
 
@@ -30,6 +31,8 @@ def remember(cache: dict, key, value) -> None:
         for old in list(itertools.islice(cache, CACHE_LIMIT // 4)):
             del cache[old]
     cache[key] = value
+    if type(value) is hot.Warming:
+        value.install = functools.partial(cache.__setitem__, key)
 
 
 def runs_of(primitive: Primitive, params: dict) -> dict:
@@ -152,7 +155,11 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
     entry.view = view
     check_inference(mode, entry)
     debug.show(1, name, *specs, "->", *entry.out_specs)
+    if entry.backward is not None:
+        entry.backward = hot.warmed_backward(entry, entry.backward, entry.backward_program)
     run = runner(entry)
+    if not view and hot.is_worthwhile(entry.forward):
+        return hot.warmed_forward(entry, run)
     return over_array(run) if view and not specs[0].shape else run
 
 

@@ -17,14 +17,15 @@ from minigrad.source import (
 from minigrad.tree import tree_flatten
 
 
-def runner(entry: Entry) -> Callable:
-    """A function of boxes for one entry: kernels inlined, the node built in place."""
-    text, constants = runner_text(entry)
+def runner(entry: Entry, program: Callable | None = None) -> Callable:
+    """A function of boxes for one entry: kernels inlined (or one call of the compiled `program`),
+    the node built in place."""
+    text, constants = runner_text(entry, program)
     constants = RUNTIME | {"entry": entry, "cls": entry.cls} | constants
     return instantiate_source(text, constants, ARRAYS)
 
 
-def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:
+def runner_text(entry: Entry, compiled: Callable | None) -> tuple[str, dict[str, Any]]:
     program, name = entry.forward, identifier(entry.name)
     arguments = argument_names(len(program.invars))
     names = dict(zip(program.invars, arguments))
@@ -41,7 +42,13 @@ def runner_text(entry: Entry) -> tuple[str, dict[str, Any]]:
     outs += [f"r{i}" for i in range(len(results) - n_out)]
     body = [f"{a} = {unboxed(a, s, entry)}" for a, s in zip(arguments, entry.in_specs)]
     work = [*lines, *(f"{o} = {r}" for o, r in zip(outs, results))]
-    if any(warns(e) for e in program.eqns):
+    if compiled is not None:
+        constants = {"program": compiled, "asarray": np.asarray}
+        constants |= {s.dtype.name: s.dtype for s in entry.in_specs}
+        given = [a if s.shape else f"asarray({a})" for a, s in zip(arguments, entry.in_specs)]
+        body.append(f"{', '.join(outs)}{',' * (len(outs) == 1)} = program([{', '.join(given)}])")
+        body += [f"{o} = {o}[()]" for o, v in zip(outs, program.outvars) if not v.aval.shape]
+    elif any(warns(e) for e in program.eqns):
         body += ["token = quiet(IGNORE)", "try:", *(f"    {w}" for w in work),
                  "finally:", "    loud(token)"]
     else:
