@@ -142,6 +142,17 @@ class OneThread:
 
 one_thread = OneThread()
 
+
+
+def each(function: Callable[[int, int], object], extent: int, grain: int) -> None:
+    """`pool.each` for functions that call BLAS."""
+    if library() is None:
+        pool.each(function, extent, grain)
+        return
+    with one_thread:
+        pool.each(function, extent, grain)
+
+
 # ------------------------------------------------------------------ a product as calls of gemm
 
 
@@ -309,9 +320,8 @@ def run_tiles(product: Product, table: bytes) -> None:
     done_cold += product.multiplications
     words = struct.unpack(f"{len(table) // 8}q", table)
     several = product.multiplications > 400 * TILE_WORK  # Python's threads start in 100 µs
-    with one_thread:
-        pool.each(lambda start, stop: gemm_tiles(product.dtype, words, start, stop),
-                  product.extent, product.grain if several else product.extent)
+    each(lambda start, stop: gemm_tiles(product.dtype, words, start, stop),
+         product.extent, product.grain if several else product.extent)
 
 
 def gemm_tiles(dtype, words, start: int, stop: int) -> None:

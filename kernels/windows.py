@@ -165,9 +165,10 @@ def _correlate(windows, weights, groups):
     kernels = weights.reshape(groups, out_features // groups, terms)
     space, taps = range(2, 2 + rank), range(2 + rank, 2 + 2 * rank)
     image_bytes = groups * terms * places * weights.itemsize
-    chunk = max(1, CHUNK_BYTES // image_bytes)
-    for start in range(0, batch, chunk):
-        block = windows[start : start + chunk]
+    chunk = max(1, CHUNK_BYTES // image_bytes)  # images
+
+    def images(start, stop):
+        block = windows[start:stop]
         columns = (len(block) * places,)
         # Copy in the order in which the longer of window and positions runs fastest. In the
         # gradient of the weights the "window" is a whole image and the "positions" are 3x3.
@@ -177,9 +178,11 @@ def _correlate(windows, weights, groups):
             patches = grouped.transpose(order).reshape(groups, *columns, terms).swapaxes(1, 2)
         else:
             patches = block.transpose(1, *taps, 0, *space).reshape(groups, terms, *columns)
-        product = blas.matmul(kernels, patches)  # (groups, out/groups, images * places)
-        images = product.reshape(out_features, len(block), *positions)
-        out[start : start + chunk] = images.swapaxes(0, 1)
+        product = np.matmul(kernels, patches)  # (groups, out/groups, images * places)
+        done = product.reshape(out_features, len(block), *positions)
+        out[start:stop] = done.swapaxes(0, 1)
+
+    blas.each(images, batch, chunk)
     return out
 
 

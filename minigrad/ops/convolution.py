@@ -13,7 +13,7 @@ from functools import partial
 
 import numpy as np
 
-from kernels import windows as kernels
+from kernels import convolution as kernels
 from kernels.windows import ConvDimensionNumbers
 from minigrad.core import aval_of, make_aval
 from minigrad.ops.axes import check_same_dtypes, inverse, without

@@ -1,0 +1,466 @@
+"""The inner loops of convolution, written as LLVM vectors.
+
+`correlate` is a matrix product without the matrix: a block of output features times a few vectors
+of neighbouring pixels stays in registers while features and taps go by. Where a tap finds its
+pixels is one offset from a table, so one kernel serves every size of window, stride and hole.
+`sum_pixels` is the gradient of the weights: a few taps times a few vectors of features stay in
+registers while images and pixels go by. `kernels/convolution.py` fills the tables.
+
+Blocks are (features, vectors or taps): with 8 and 3 there are 24 sums, 3 vectors of pixels and one
+of a weight in the 32 registers of AVX-512, and 11 loads for 24 multiplications.
+"""
+
+from __future__ import annotations
+
+import platform
+from functools import lru_cache
+
+import numpy as np
+
+from kernels.machine import wide_vectors
+from kernels.native import compile_ir, compile_kernels
+
+TYPES = {"f": ("float", "f32"), "d": ("double", "f64")}
+
+
+@lru_cache(1)
+def vector_bytes() -> int:
+    if wide_vectors():
+        return 64
+    return 32 if platform.machine().lower() in ("x86_64", "amd64") else 16
+
+
+@lru_cache(1)
+def shapes() -> tuple[tuple[int, int], ...]:
+    """Blocks to choose from: many features, a few, or one (a convolution of single channels)."""
+    return ((8, 3), (4, 6), (1, 8)) if vector_bytes() != 32 else ((4, 3), (1, 8))
+
+
+@lru_cache(1)
+def sum_shapes() -> tuple[tuple[int, int], ...]:
+    """(taps, vectors of features) for sums over pixels."""
+    return ((9, 2), (9, 1), (3, 2)) if vector_bytes() != 32 else ((5, 2), (3, 2))
+
+
+def lanes(dtype: np.dtype) -> int:
+    return vector_bytes() // dtype.itemsize
+
+
+# ------------------------------------------------------------------ text
+
+
+class Text:
+    """LLVM text in the making: numbered values, nested loops."""
+
+    def __init__(self):
+        self.lines: list[str] = []
+        self.count = 0
+
+    def add(self, line: str) -> None:
+        self.lines.append("  " + line)
+
+    def let(self, value: str) -> str:
+        self.count += 1
+        self.add(f"%v{self.count} = {value}")
+        return f"%v{self.count}"
+
+    def label(self, name: str) -> None:
+        self.lines.append(f"{name}:")
+
+    def word(self, table: str, index: str | int) -> str:
+        """The integer at `table[index]`."""
+        place = self.let(f"getelementptr i64, ptr {table}, i64 {index}")
+        return self.let(f"load i64, ptr {place}, !invariant.load !0")
+
+    def pointer(self, table: str, index: str | int) -> str:
+        return self.let(f"inttoptr i64 {self.word(table, index)} to ptr")
+
+    def madd(self, a: str, b: str | int, c: str | int = 0) -> str:
+        return self.let(f"add i64 {self.let(f'mul i64 {a}, {b}')}, {c}")
+
+    def loop(self, name: str, first: str, end: str, carried=()):
+        return Loop(self, name, first, end, carried)
+
+
+class Loop:
+    """`with text.loop("i", "0", "%n", carried) as loop:` counts `loop.index`, at least once.
+
+    `carried` are (type, first value); inside, `loop.values` are their values, and the body sets
+    `loop.next` to the new ones. Afterwards `loop.next` holds the last.
+    """
+
+    def __init__(self, text: Text, name: str, first: str, end: str, carried):
+        self.text, self.name, self.first, self.end = text, name, first, end
+        self.carried = list(carried)
+        self.index = f"%{name}"
+        self.values = [f"%{name}.c{i}" for i in range(len(self.carried))]
+        self.next: list[str] = []
+
+    def __enter__(self):
+        text, name = self.text, self.name
+        text.add(f"br label %{name}.before")
+        text.label(f"{name}.before")
+        text.add(f"br label %{name}.body")
+        text.label(f"{name}.body")
+        text.add(f"{self.index} = phi i64 [ {self.first}, %{name}.before ], "
+                 f"[ %{name}.next, %{name}.latch ]")
+        self.phis = len(text.lines)
+        return self
+
+    def __exit__(self, *_):
+        text, name = self.text, self.name
+        phis = [f"  {value} = phi {kind} [ {first}, %{name}.before ], [ {new}, %{name}.latch ]"
+                for value, (kind, first), new in zip(self.values, self.carried, self.next)]
+        text.lines[self.phis:self.phis] = phis
+        text.add(f"br label %{name}.latch")
+        text.label(f"{name}.latch")
+        text.add(f"%{name}.next = add i64 {self.index}, 1")
+        text.add(f"%{name}.more = icmp slt i64 %{name}.next, {self.end}")
+        text.add(f"br i1 %{name}.more, label %{name}.body, label %{name}.after")
+        text.label(f"{name}.after")
+
+
+class Vectors:
+    """Spelling of vectors of `n` elements."""
+
+    def __init__(self, text: Text, scalar: str, n: int):
+        self.text, self.scalar, self.n = text, scalar, n
+        self.type = f"<{n} x {scalar}>"
+        self.suffix = f"v{n}{'f32' if scalar == 'float' else 'f64'}"
+        self.align = 4 if scalar == "float" else 8
+
+    def at(self, base: str, index: str) -> str:
+        return self.text.let(f"getelementptr {self.scalar}, ptr {base}, i64 {index}")
+
+    def load(self, place: str) -> str:
+        return self.text.let(f"load {self.type}, ptr {place}, align {self.align}")
+
+    def splat(self, place: str) -> str:
+        one = self.text.let(f"load {self.scalar}, ptr {place}, align {self.align}")
+        first = self.text.let(f"insertelement {self.type} poison, {self.scalar} {one}, i32 0")
+        return self.text.let(f"shufflevector {self.type} {first}, {self.type} poison, "
+                             f"<{self.n} x i32> zeroinitializer")
+
+    def fma(self, a: str, b: str, c: str) -> str:
+        t = self.type
+        return self.text.let(f"call {t} @llvm.fma.{self.suffix}({t} {a}, {t} {b}, {t} {c})")
+
+    def mask(self, bits: str) -> str:
+        narrow = self.text.let(f"trunc i64 {bits} to i{self.n}")
+        return self.text.let(f"bitcast i{self.n} {narrow} to <{self.n} x i1>")
+
+    def masked_load(self, place: str, mask: str) -> str:
+        t = self.type
+        return self.text.let(
+            f"call {t} @llvm.masked.load.{self.suffix}.p0(ptr {place}, i32 {self.align}, "
+            f"<{self.n} x i1> {mask}, {t} zeroinitializer)")
+
+    def declarations(self) -> str:
+        t, m, s = self.type, f"<{self.n} x i1>", self.suffix
+        return (f"declare {t} @llvm.fma.{s}({t}, {t}, {t})\n"
+                f"declare {t} @llvm.masked.load.{s}.p0(ptr, i32, {m}, {t})\n"
+                f"declare void @llvm.masked.store.{s}.p0({t}, ptr, i32, {m})\n"
+                f"declare void @llvm.masked.scatter.{s}.v{self.n}p0({t}, <{self.n} x ptr>, i32, "
+                f"{m})\n"
+                f"declare {self.scalar} @llvm.vector.reduce.fadd.{s}({self.scalar}, {t})\n")
+
+
+def module(name: str, text: Text, vectors: Vectors) -> str:
+    return (f"{vectors.declarations()}declare void @llvm.assume(i1)\n"
+            f"define void @{name}(ptr noalias %table, i64 %start, i64 %stop) {{\n"
+            "entry:\n" + "\n".join(text.lines) + "\n  ret void\n}\n!0 = !{}\n")
+
+
+# ------------------------------------------------------------------ the image times the window
+
+CORRELATE = ("pixels weights out vectors taps first_segment segments blocks block_count "
+             "vector_blocks features tap_count plane image out_image out_feature lane_step").split()
+
+
+def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) -> str:
+    """out[image, block of features, pixels] for units (image, block) in [start, stop).
+
+    vectors[vector_blocks * V]: where each vector of pixels begins in a plane; taps[tap_count]: what
+    a tap adds to that; segments: (vector of the block, place in the output plane, mask of lanes),
+    those of vector block b from first_segment[b] on; blocks: (first pixel of the first input
+    feature, place of the first output feature, how many). Weights: (block, feature, tap, F).
+    """
+    text = Text()
+    v = Vectors(text, scalar, n)
+    w = {name: text.word("%table", i) for i, name in enumerate(CORRELATE)}
+    for name_ in ("pixels", "weights", "out", "vectors", "taps", "first_segment", "segments",
+                  "blocks"):
+        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    kept = text.let(f"alloca [{features * vectors} x {v.type}], align 64")
+    steps = "<" + ", ".join(f"i64 {i}" for i in range(n)) + ">"
+    spread = text.let(f"insertelement <{n} x i64> poison, i64 {w['lane_step']}, i32 0")
+    spread = text.let(f"shufflevector <{n} x i64> {spread}, <{n} x i64> poison, "
+                      f"<{n} x i32> zeroinitializer")
+    spread = text.let(f"mul <{n} x i64> {spread}, {steps}")
+    dense = text.let(f"icmp eq i64 {w['lane_step']}, 1")
+    weights_of_block = text.let(f"mul i64 {w['features']}, {w['tap_count']}")
+    weights_of_block = text.let(f"mul i64 {weights_of_block}, {features}")
+    with text.loop("u", "%start", "%stop") as unit:
+        image = text.let(f"udiv i64 {unit.index}, {w['block_count']}")
+        block = text.let(f"urem i64 {unit.index}, {w['block_count']}")
+        row = text.let(f"mul i64 {block}, 3")
+        first_in = text.word(w["blocks"], row)
+        first_out = text.word(w["blocks"], text.let(f"add i64 {row}, 1"))
+        count = text.word(w["blocks"], text.let(f"add i64 {row}, 2"))
+        x0 = v.at(w["pixels"], text.madd(image, w["image"], first_in))
+        w0 = v.at(w["weights"], text.let(f"mul i64 {block}, {weights_of_block}"))
+        out0 = v.at(w["out"], text.madd(image, w["out_image"], first_out))
+        with text.loop("b", "0", w["vector_blocks"]) as b:
+            at = text.let(f"mul i64 {b.index}, {vectors}")
+            places = [v.at(x0, text.word(w["vectors"], text.let(f"add i64 {at}, {i}")))
+                      for i in range(vectors)]
+            sums = [(v.type, "zeroinitializer")] * (features * vectors)
+            with text.loop("c", "0", w["features"], [("ptr", w0), ("i64", "0"), *sums]) as c:
+                wc, xc, *acc = c.values
+                with text.loop("t", "0", w["tap_count"],
+                               [("ptr", wc), *((v.type, a) for a in acc)]) as t:
+                    wt, *acc = t.values
+                    tap = text.let(f"add i64 {xc}, {text.word(w['taps'], t.index)}")
+                    xs = [v.load(v.at(p, tap)) for p in places]
+                    new = []
+                    for f in range(features):
+                        weight = v.splat(v.at(wt, str(f)))
+                        new += [v.fma(weight, x, acc[f * vectors + i]) for i, x in enumerate(xs)]
+                    t.next = [v.at(wt, str(features)), *new]
+                c.next = [t.next[0], text.let(f"add i64 {xc}, {w['plane']}"), *t.next[1:]]
+            for i, value in enumerate(c.next[2:]):
+                place = text.let(f"getelementptr {v.type}, ptr {kept}, i64 {i}")
+                text.add(f"store {v.type} {value}, ptr {place}, align 64")
+            first = text.word(w["first_segment"], b.index)
+            last = text.word(w["first_segment"], text.let(f"add i64 {b.index}, 1"))
+            with text.loop("s", first, last) as s:
+                row = text.let(f"mul i64 {s.index}, 3")
+                which = text.word(w["segments"], row)
+                place = text.word(w["segments"], text.let(f"add i64 {row}, 1"))
+                mask = v.mask(text.word(w["segments"], text.let(f"add i64 {row}, 2")))
+                with text.loop("f", "0", count) as f:
+                    value = text.let(f"getelementptr {v.type}, ptr {kept}, i64 "
+                                     f"{text.madd(f.index, vectors, which)}")
+                    value = text.let(f"load {v.type}, ptr {value}, align 64")
+                    target = v.at(out0, text.madd(f.index, w["out_feature"], place))
+                    text.add(f"br i1 {dense}, label %dense, label %strided")
+                    text.label("dense")
+                    text.add(f"call void @llvm.masked.store.{v.suffix}.p0({v.type} {value}, "
+                             f"ptr {target}, i32 {v.align}, <{n} x i1> {mask})")
+                    text.add("br label %stored")
+                    text.label("strided")
+                    targets = text.let(f"getelementptr {scalar}, ptr {target}, "
+                                       f"<{n} x i64> {spread}")
+                    text.add(f"call void @llvm.masked.scatter.{v.suffix}.v{n}p0({v.type} {value}, "
+                             f"<{n} x ptr> {targets}, i32 {v.align}, <{n} x i1> {mask})")
+                    text.add("br label %stored")
+                    text.label("stored")
+    return module(name, text, v)
+
+
+# ------------------------------------------------------------------ the image times the cotangent
+
+SUMS = ("pixels cotangent out taps blocks block_count features tap_blocks plane image rows columns "
+        "row_length ct_image ct_pixel images images_each").split()
+
+
+def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> str:
+    """Sums over pixels for units (part of the images, block, feature) in [start, stop).
+
+    The cotangent is (image, pixel, feature): a vector is features of it, times one pixel of the
+    image for each tap. blocks: (first pixel of the first feature of the image, first feature of
+    the cotangent); the result is (unit, tap, vectors * n features).
+    """
+    text = Text()
+    v = Vectors(text, scalar, n)
+    w = {name: text.word("%table", i) for i, name in enumerate(SUMS)}
+    for name_ in ("pixels", "cotangent", "out", "taps", "blocks"):
+        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    ct_row = text.let(f"mul i64 {w['ct_pixel']}, {w['columns']}")
+    size = text.let(f"mul i64 {w['tap_blocks']}, {taps * vectors * n}")
+    with text.loop("u", "%start", "%stop") as unit:
+        feature = text.let(f"urem i64 {unit.index}, {w['features']}")
+        rest = text.let(f"udiv i64 {unit.index}, {w['features']}")
+        block = text.let(f"urem i64 {rest}, {w['block_count']}")
+        part = text.let(f"udiv i64 {rest}, {w['block_count']}")
+        row = text.let(f"mul i64 {block}, 2")
+        first_in = text.word(w["blocks"], row)
+        first_ct = text.word(w["blocks"], text.let(f"add i64 {row}, 1"))
+        first_image = text.let(f"mul i64 {part}, {w['images_each']}")
+        last = text.let(f"add i64 {first_image}, {w['images_each']}")
+        last = text.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {w['images']})")
+        x0 = text.madd(feature, w["plane"], first_in)
+        out0 = v.at(w["out"], text.let(f"mul i64 {unit.index}, {size}"))
+        with text.loop("b", "0", w["tap_blocks"]) as b:
+            at = text.let(f"mul i64 {b.index}, {taps}")
+            shifts = [text.word(w["taps"], text.let(f"add i64 {at}, {i}")) for i in range(taps)]
+            shifts = [text.let(f"add i64 {x0}, {shift}") for shift in shifts]
+            sums = [(v.type, "zeroinitializer")] * (taps * vectors)
+            with text.loop("i", first_image, last, sums) as image:
+                x1 = text.let(f"mul i64 {image.index}, {w['image']}")
+                ct1 = text.madd(image.index, w["ct_image"], first_ct)
+                with text.loop("r", "0", w["rows"], [(v.type, s) for s in image.values]) as r:
+                    x2 = text.madd(r.index, w["row_length"], x1)
+                    places = [v.at(w["pixels"], text.let(f"add i64 {x2}, {s}")) for s in shifts]
+                    ct2 = v.at(w["cotangent"], text.madd(r.index, ct_row, ct1))
+                    with text.loop("p", "0", w["columns"],
+                                   [("ptr", ct2), *((v.type, s) for s in r.values)]) as p:
+                        ct, *acc = p.values
+                        cts = [v.load(v.at(ct, str(i * n))) for i in range(vectors)]
+                        p.next = [v.at(ct, w["ct_pixel"])]
+                        for t, place in enumerate(places):
+                            x = v.splat(v.at(place, p.index))
+                            p.next += [v.fma(x, c, acc[t * vectors + i])
+                                       for i, c in enumerate(cts)]
+                    r.next = p.next[1:]
+                image.next = r.next
+            out1 = v.at(out0, text.let(f"mul i64 {b.index}, {taps * vectors * n}"))
+            for i, total in enumerate(image.next):
+                text.add(f"store {v.type} {total}, ptr {v.at(out1, str(i * n))}, align {v.align}")
+    return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
+
+
+TURN = "source out features pixels blocks source_image source_feature out_image out_pixel".split()
+
+
+def turn_ir(name: str, scalar: str, n: int) -> str:
+    """(image, feature, pixel) to (image, pixel, feature), n x n at a time; units (image, block of
+    n features). Features that are missing in the last block are zero."""
+    text = Text()
+    v = Vectors(text, scalar, n)
+    w = {name: text.word("%table", i) for i, name in enumerate(TURN)}
+    for name_ in ("source", "out"):
+        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    kept = text.let(f"alloca [{n} x {v.type}], align 64")
+    with text.loop("u", "%start", "%stop") as unit:
+        image = text.let(f"udiv i64 {unit.index}, {w['blocks']}")
+        block = text.let(f"urem i64 {unit.index}, {w['blocks']}")
+        first = text.let(f"mul i64 {block}, {n}")
+        source = v.at(w["source"], text.madd(image, w["source_image"],
+                                             text.let(f"mul i64 {first}, {w['source_feature']}")))
+        target = v.at(w["out"], text.madd(image, w["out_image"], first))
+        some = text.let(f"add i64 {w['pixels']}, {n - 1}")
+        with text.loop("p", "0", text.let(f"udiv i64 {some}, {n}")) as p:
+            at = text.let(f"mul i64 {p.index}, {n}")
+            left = text.let(f"sub i64 {w['pixels']}, {at}")
+            count = text.let(f"call i64 @llvm.smin.i64(i64 {left}, i64 {n})")
+            ones = text.let(f"shl i64 1, {count}")
+            lanes_here = text.let(f"sub i64 {ones}, 1")
+            rows = []
+            for i in range(n):
+                number = text.let(f"add i64 {first}, {i}")
+                there = text.let(f"icmp slt i64 {number}, {w['features']}")
+                some_lanes = text.let(f"select i1 {there}, i64 {lanes_here}, i64 0")
+                place = text.madd(w["source_feature"], i, at)
+                rows.append(v.masked_load(v.at(source, place), v.mask(some_lanes)))
+            step = 1
+            while step < n:  # swap the squares beside the diagonal, small to large
+                low = ", ".join(f"i32 {j + n - step if j & step else j}" for j in range(n))
+                high = ", ".join(f"i32 {j + n if j & step else j + step}" for j in range(n))
+                for i in range(n):
+                    if not i & step:
+                        a, c = rows[i], rows[i + step]
+                        for k, lanes_of in ((i, low), (i + step, high)):
+                            rows[k] = text.let(f"shufflevector {v.type} {a}, {v.type} {c}, "
+                                               f"<{n} x i32> <{lanes_of}>")
+                step *= 2
+            for i, value in enumerate(rows):
+                place = text.let(f"getelementptr {v.type}, ptr {kept}, i64 {i}")
+                text.add(f"store {v.type} {value}, ptr {place}, align 64")
+            with text.loop("j", "0", count) as j:
+                value = text.let(f"getelementptr {v.type}, ptr {kept}, i64 {j.index}")
+                value = text.let(f"load {v.type}, ptr {value}, align 64")
+                pixel = text.let(f"mul i64 {text.let(f'add i64 {at}, {j.index}')}, "
+                                 f"{w['out_pixel']}")
+                text.add(f"store {v.type} {value}, ptr {v.at(target, pixel)}, align {v.align}")
+    return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
+
+
+@lru_cache
+def correlate(letter: str, features: int, vectors: int):
+    """The kernel for dtype "f" or "d" with such a block."""
+    name = f"correlate_{letter}_{features}x{vectors}"
+    n = lanes(np.dtype(letter))
+    return compile_ir(correlate_ir(name, TYPES[letter][0], n, features, vectors), name)[name]
+
+
+@lru_cache
+def sum_pixels(letter: str, taps: int, vectors: int):
+    name = f"sum_pixels_{letter}_{taps}x{vectors}"
+    n = lanes(np.dtype(letter))
+    return compile_ir(sum_pixels_ir(name, TYPES[letter][0], n, taps, vectors), name)[name]
+
+
+@lru_cache
+def turn(letter: str):
+    name = f"turn_{letter}"
+    return compile_ir(turn_ir(name, TYPES[letter][0], lanes(np.dtype(letter))), name)[name]
+
+
+# ------------------------------------------------------------------ getting ready
+
+COPIES = '''
+def pad_planes(x, out, features, x_image, x_feature, x_row, x_column, rows, columns,
+               strides_row, strides_column, low_row, low_column, out_rows, out_columns, plane,
+               start, stop):
+    """Planes (image, feature) of x with zeros around, one for each place in a stride."""
+    for unit in range(start, stop):
+        image = unit // features
+        source = image * x_image + (unit - image * features) * x_feature
+        target = unit * plane
+        for a in range(0, strides_row):
+            for b in range(0, strides_column):
+                for i in range(0, out_rows):
+                    row = (i - low_row) * strides_row + a
+                    at = target + i * out_columns
+                    first = minimum(maximum(low_column, i64(0)), out_columns)
+                    count = (columns - b + strides_column - 1) // strides_column
+                    last = maximum(minimum(count + low_column, out_columns), first)
+                    if row < 0 or row >= rows:
+                        first = out_columns
+                        last = out_columns
+                    step = strides_column * x_column
+                    base = source + row * x_row + b * x_column - low_column * step
+                    for j in range(0, first):
+                        out[at + j] = 0.0
+                    if step == 1:
+                        for j in range(first, last):
+                            out[at + j] = x[base + j]
+                    else:
+                        for j in range(first, last):
+                            out[at + j] = x[base + j * step]
+                    for j in range(last, out_columns):
+                        out[at + j] = 0.0
+                target += out_rows * out_columns
+
+
+def pack_weights(w, out, places, counts, taps, tap_count, features, w_out, w_in, block,
+                 start, stop):
+    """Blocks of output features side by side: (block of outputs, input, tap, output)."""
+    for unit in range(start, stop):
+        for c in range(0, features):
+            for t in range(0, tap_count):
+                source = places[unit] + c * w_in + taps[t]
+                target = ((unit * features + c) * tap_count + t) * block
+                for f in range(0, block):
+                    if f < counts[unit]:
+                        out[target + f] = w[source + f * w_out]
+                    else:
+                        out[target + f] = 0.0
+'''
+ROWS = {
+    "pad_planes": ("x out", "features x_image x_feature x_row x_column rows columns strides_row "
+                   "strides_column low_row low_column out_rows out_columns plane"),
+    "pack_weights": ("w out", "places* counts* taps* tap_count features w_out w_in block"),
+}
+
+
+@lru_cache
+def copies(letter: str) -> dict:
+    """`pad_planes` and `pack_weights` for a dtype."""
+    signatures = {}
+    for name, (arrays, integers) in ROWS.items():
+        signatures[name] = dict.fromkeys(arrays.split(), f"{TYPES[letter][1]}* restrict")
+        for i in integers.split():
+            signatures[name][i.rstrip("*")] = "i64*" if i.endswith("*") else "i64"
+    return compile_kernels(COPIES, signatures)
