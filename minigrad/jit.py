@@ -133,23 +133,50 @@ class Jitted:
         self.donate_argnums = as_tuple(donate_argnums)
         self.name = getattr(fn, "__name__", "<unnamed function>")
         self.programs: dict = {}
+        self.launches: dict = {}
         self.traces = 0
 
     def __get__(self, instance, owner):
         return self if instance is None else functools.partial(self, instance)
 
+    enabled = True  # `disable_jit` of the jax face turns it off for all
+
     @debug.timed("jitted call")
     def __call__(self, *args, **kwargs):
+        if not kwargs:  # arguments that are Tensors, met before: straight to the program
+            try:
+                launch = self.launches.get(
+                    (get_mode(), config.x64, *[x.spec for x in args], *map(type, args)))
+            except AttributeError:
+                launch = None
+            if launch is not None and self.enabled:
+                return launch.with_arguments(args)
+        return self.slow_call(args, kwargs)
+
+    def slow_call(self, args, kwargs):
+        if not self.enabled:
+            return self.fn(*args, **kwargs)
         leaves, key, rebuild = self.flatten(args, kwargs)
         candidates = self.programs.setdefault(key, [])
         for staged in candidates:
             if staged.fits(leaves):
-                return staged.run(leaves, self.name)
+                result = staged.run(leaves, self.name)
+                self.remember(staged, args, kwargs)
+                return result
         staged = self.stage(leaves, rebuild)
         last = candidates[-1] if candidates else None
         staged.recurs = last is not None and bool(staged.survivors) and staged.same_as(last)
         candidates[:] = [s for s in candidates if not s.survivors or s.recurs][-7:] + [staged]
         return staged.run(leaves, self.name)
+
+    def remember(self, staged: Staged, args, kwargs) -> None:
+        """Take a shorter way next time, if the call was one of Tensors alone, and the program has
+        no state."""
+        if (staged.launch is not None and not kwargs and not staged.cells and not staged.survivors
+                and not staged.aliases and not self.static_argnums
+                and all(isinstance(x, Tensor) for x in args)):
+            self.launches[(get_mode(), config.x64, *[x.spec for x in args],
+                           *map(type, args))] = staged.launch
 
     def flatten(self, args, kwargs):
         """(dynamic leaves as boxes, cache key, how to call the function with inner leaves)."""

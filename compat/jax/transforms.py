@@ -129,11 +129,6 @@ class JittedFunction(Jitted):
 
     enabled = True  # `disable_jit` turns it off for all
 
-    def __call__(self, *args, **kwargs):
-        if not JittedFunction.enabled:
-            return self.fn(*args, **kwargs)
-        return super().__call__(*args, **kwargs)
-
     def box_leaf(self, value) -> Tensor:
         return super().box_leaf(value if not isinstance(value, Tensor) else as_array(value))
 
@@ -145,6 +140,7 @@ class JittedFunction(Jitted):
 
     def clear_cache(self) -> None:
         self.programs.clear()
+        self.launches.clear()
 
     def __repr__(self) -> str:
         return f"<PjitFunction of {self.fn!r}>"

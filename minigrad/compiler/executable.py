@@ -121,6 +121,7 @@ class Instance:
                           len(written), which.ctypes.data, sizes.ctypes.data)
         self.address = self.code.ctypes.data
         self.pack = struct.Struct(f"{total}q").pack_into
+        self.execute = self.machine.run
         self.pools: list[list[np.ndarray]] = [[] for _ in fresh]
         self.shapes = [(plan.results[k].shape, plan.results[k].dtype) for k in fresh]
         self.results = [None] * len(plan.results)
@@ -136,11 +137,11 @@ class Instance:
             self.code[7:9] = driver.pool_words()
             self.pool = pool._pool
         self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
-        answer = self.machine.run(self.address)
+        answer = self.execute(self.address)
         while answer:
             operands = self.amend(operands, answer)
             self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
-            answer = self.machine.run(self.address)
+            answer = self.execute(self.address)
         if self.error is not None:
             self.code[10] = 0
             error, self.error = self.error, None
