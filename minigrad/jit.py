@@ -95,6 +95,11 @@ class Staged:
 
 
 
+def describe(cell) -> str:
+    spec = getattr(getattr(cell, "outer", None), "spec", None)
+    return str(spec) if spec is not None else "of another type"
+
+
 def whose(cell) -> int:
     return id(cell.outer) if isinstance(cell, Cell) else id(cell.owner)
 
@@ -135,6 +140,7 @@ class Jitted:
         self.programs: dict = {}
         self.launches: dict = {}
         self.traces = 0
+        self.reasons: list[str] = []  # why each time
 
     def __get__(self, instance, owner):
         return self if instance is None else functools.partial(self, instance)
@@ -163,11 +169,63 @@ class Jitted:
                 result = staged.run(leaves, self.name)
                 self.remember(staged, args, kwargs)
                 return result
+        self.reasons.append(self.why(key, leaves, candidates))
         staged = self.stage(leaves, rebuild)
         last = candidates[-1] if candidates else None
         staged.recurs = last is not None and bool(staged.survivors) and staged.same_as(last)
         candidates[:] = [s for s in candidates if not s.survivors or s.recurs][-7:] + [staged]
         return staged.run(leaves, self.name)
+
+    def why(self, key, leaves, candidates) -> str:
+        """Why a call is traced: the first, or what differs from the calls before."""
+        if not self.programs or not any(self.programs.values()):
+            return "first call"
+        if candidates:
+            for k, cell in enumerate(candidates[-1].cells):
+                if not cell.fits(leaves):
+                    return f"captured state {k} is another than it was: now {describe(cell)}"
+            return "state was born in the last call that is now an input" \
+                if candidates[-1].survivors else "arguments share Tensors in another way"
+        last = list(self.programs)[-2]
+        tree, specs, *rest = key
+        if tree != last[0]:
+            return f"arguments of another structure: {tree}, before {last[0]}"
+        for k, (now, before) in enumerate(zip(specs, last[1])):
+            if now != before:
+                return f"argument {k} is {now[0]} ({now[1].__name__}), before {before[0]} " \
+                       f"({before[1].__name__})"
+        return "static arguments, the grad mode or x64 are others"
+
+    def compiled_for(self, args, kwargs):
+        """(staged program, compiled program, operands) for these arguments, which are not run."""
+        leaves, key, rebuild = self.flatten(args, kwargs)
+        candidates = self.programs.setdefault(key, [])
+        staged = next((s for s in candidates if s.fits(leaves)), None)
+        if staged is None:
+            self.reasons.append(self.why(key, leaves, candidates))
+            staged = self.stage(leaves, rebuild)
+            candidates.append(staged)
+        if staged.launch is None:
+            staged.launch = Launch(staged)
+        return staged, staged.launch.run, staged.launch.operands(leaves)
+
+    def kernels(self, *args, **kwargs) -> str:
+        """The source of the kernels that a call with these arguments runs."""
+        return self.compiled_for(args, kwargs)[1].source
+
+    def memory(self, *args, **kwargs) -> str:
+        """The buffers of the compiled program: where each is, and when it is alive."""
+        from minigrad.compiler.explain import memory_text
+
+        return memory_text(self.compiled_for(args, kwargs)[1].plan)
+
+    def explain(self, *args, **kwargs) -> str:
+        """Program, simplified program, steps and their times, kernels, memory, and why the function
+        was traced as often as it was."""
+        from minigrad.compiler.explain import explanation
+
+        staged, executable, operands = self.compiled_for(args, kwargs)
+        return explanation(self.name, staged, executable, operands, self.reasons)
 
     def remember(self, staged: Staged, args, kwargs) -> None:
         """Take a shorter way next time, if the call was one of Tensors alone, and the program has

@@ -107,6 +107,7 @@ class Instance:
         sources = {key: self.values.ctypes.data + 8 * i for key, i in where.items()}
         room = Room(self, plan, base, sources)
         steps = room.steps(plan.steps)
+        self.rows = self.kept[-1][:5 * steps[0]]
         patches = [(slot, where[key]) for key, slots in room.slots.items() for slot in slots]
         table = self.words(max(2 * len(patches), 1))
         table[:2 * len(patches)] = [x for p in patches for x in p]

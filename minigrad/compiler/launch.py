@@ -70,7 +70,8 @@ class Launch:
             return box
         return self.tree.unflatten([make_box(cls, outs[k], spec) for k, cls, spec in self.boxes])
 
-    def __call__(self, args: Sequence[Tensor]):
+    def operands(self, args: Sequence[Tensor]) -> list:
+        """The arrays that the program takes: of the arguments, then of the cells."""
         values = [x.value for x in args]
         for i in self.written_args:
             values[i] = array_of(args[i])
@@ -82,6 +83,10 @@ class Launch:
             values.append(value if not written or type(value) is np.ndarray else array_of(outer))
             if cell.grad_read is not None:
                 values.append(outer.node.grad.value)
+        return values
+
+    def __call__(self, args: Sequence[Tensor]):
+        values = self.operands(args)
         try:
             outs = self.run(values)
         except Overlap:  # an operand that is to be written shares memory with another
