@@ -168,6 +168,8 @@ class Instance:
         if answer < 0:
             raise Overlap("an operand that is to be written shares memory with another")
         operands = list(operands)
+        if answer - 1 in self.plan.written.values():
+            raise Overlap("an operand that is to be written is not contiguous")
         if isinstance(operands[answer - 1], Tracer):
             raise errors.leaked_tracer_error(operands[answer - 1])
         b = self.plan.operands[answer - 1]

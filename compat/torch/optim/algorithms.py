@@ -55,11 +55,22 @@ class SGD(optimizer(
             if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
                 raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
+    def update_all(self, group, rate, given) -> None:
+        if group["momentum"] and not all("momentum_buffer" in self.state[p] for p, _ in given):
+            for pair in given:
+                self.update(group, rate, *pair)
+        elif group["momentum"]:
+            super().update_all(group, rate, given)
+        else:
+            rule = self.rule
+            rule.updates([(param, grad, rate, None) for param, grad in given],
+                         tuple([group[n] for n in rule.settings]))
+
     def update(self, group, rate, param, grad) -> None:
-        buffer = self.state[param].get("momentum_buffer") if group["momentum"] else None
+        buffer = self.state[param].get("momentum_buffer")
         new, *made = self.rule(param, grad, rate, buffer, *[group[n] for n in self.rule.settings])
         write_all([param, buffer] if buffer is not None else [param], [new, *made])
-        if made and buffer is None:
+        if buffer is None:
             self.state[param]["momentum_buffer"] = made[0]
 
 

@@ -18,6 +18,7 @@ from compat.torch.autograd import enable_grad, no_grad
 from compat.torch.creation import tensor, zeros_like
 from compat.torch.operation import operation
 from compat.torch.tensor import Tensor
+from minigrad.eager.update import Updates
 from minigrad.core import EVAL, get_mode, make_box
 from minigrad.imperative import views
 from minigrad.imperative.hooks import RemovableHandle
@@ -127,12 +128,15 @@ class Optimizer:
                 loss = closure()
         with no_grad():
             for group in self.param_groups:
-                rate = current_rate(group)
-                for p in group["params"]:
-                    grad = p.grad
-                    if grad is not None:
-                        self.update(group, rate, p, grad)
+                given = [(p, p.grad) for p in group["params"] if p.grad is not None]
+                if given:
+                    self.update_all(group, current_rate(group), given)
         return loss
+
+    def update_all(self, group: dict, rate, given: list) -> None:
+        """Update the (parameter, gradient) pairs of one group."""
+        for param, grad in given:
+            self.update(group, rate, param, grad)
 
     def update(self, group: dict, rate, param, grad) -> None:
         raise NotImplementedError
@@ -295,14 +299,14 @@ class RuleOptimizer(Optimizer):
         """The state before the first step: a name is zeros like the parameter."""
         raise NotImplementedError
 
-    def update(self, group, rate, param, grad) -> None:
-        state = self.state[param]
-        if not state:
-            state.update(self.initial(group, param))
-        rule = self.rule
-        held = [state.get(name) for name in rule.states]
-        results = rule(param, grad, rate, *held, *[group[n] for n in rule.settings])
-        write_all([param, *[h for h in held if h is not None]], results)
+    def update_all(self, group, rate, given) -> None:
+        rows, rule = [], self.rule
+        for param, grad in given:
+            state = self.state[param]
+            if not state:
+                state.update(self.initial(group, param))
+            rows.append((param, grad, rate, *[state.get(name) for name in rule.states]))
+        rule.updates(rows, tuple([group[n] for n in rule.settings]))
 
 
 def optimizer(name: str, rule: Callable, settings: dict, keyword_only: str, initial: Callable,
@@ -312,6 +316,7 @@ def optimizer(name: str, rule: Callable, settings: dict, keyword_only: str, init
     states = [n for n in names[3:] if n not in settings]
     op = operation(rule, name=rule.__name__, tensors=(*names[:3], *states), scalars=("rate",))
     op.states, op.settings = states, [n for n in names[3:] if n in settings]
+    op.updates = Updates(op.op, (0, *range(3, 3 + len(states))))
 
     def fill(self, group, param):
         return {k: zeros_like(param) if v is None else v
