@@ -43,6 +43,18 @@ def wide_vectors() -> bool:
     return platform.machine() in ("x86_64", "AMD64") and "+avx512f" in cpu_features()
 
 
+@functools.cache
+def has_masks() -> bool:
+    """Whether masked loads and stores of any width are instructions."""
+    return wide_vectors() and all(f"+avx512{part}" in cpu_features() for part in ("bw", "dq", "vl"))
+
+
+@functools.cache
+def vector_bits() -> int:
+    features = cpu_features()
+    return 512 if wide_vectors() else 256 if "+avx2" in features or "+avx," in features else 128
+
+
 def optimised(text: str, rename: dict[str, str], speed: int = 2) -> llvm.ModuleRef:
     machine = target_machine()
     header = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
