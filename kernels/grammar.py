@@ -115,9 +115,10 @@ class Library:
 
 
 @cache
-def vecmath() -> Library:
-    path = Path(__file__).with_name("vecmath.py")
-    return Library(path.read_text(encoding="utf-8"), path.name)
+def elementary() -> tuple[Library, ...]:
+    """The libraries that every kernel may call."""
+    paths = [Path(__file__).with_name(f"{name}.py") for name in ("vecmath", "trigonometry")]
+    return tuple(Library(path.read_text(encoding="utf-8"), path.name) for path in paths)
 
 
 @cache

@@ -22,6 +22,12 @@ copysign, minimum, maximum, isnan, isfinite = (
     np.copysign, np.minimum, np.maximum, np.isnan, np.isfinite)
 popcount = np.bitwise_count
 
+def by_type(*variants):
+    """The function of several, `name_f32` and `name_f64`, that its first argument asks for."""
+    table = {variant.__name__.rpartition("_")[2]: variant for variant in variants}
+    return lambda x, *args: table[f"{x.dtype.kind}{x.dtype.itemsize * 8}"](x, *args)
+
+
 SAME_SIZE = {"float32": np.int32, "float64": np.int64, "int32": np.float32, "int64": np.float64}
 
 
@@ -88,3 +94,30 @@ def rem(x, y):
     if x.dtype.kind == "f":
         return np.fmod(x, y)
     return x if y == 0 else np.fmod(x, y)
+
+
+def per_type(x, for_f32, for_f64):
+    """One of two literals, by the type of x."""
+    return for_f32 if x.dtype == np.float32 else for_f64
+
+
+def like(x, literal):
+    """A literal in the type of x."""
+    return x.dtype.type(literal)
+
+
+def some(condition):
+    """Whether a condition holds, for any of the lanes computed together: here there is one."""
+    return condition
+
+
+def libm_sin(x):
+    return x.dtype.type(np.sin(np.float64(x)))
+
+
+def libm_cos(x):
+    return x.dtype.type(np.cos(np.float64(x)))
+
+
+def libm_tan(x):
+    return x.dtype.type(np.tan(np.float64(x)))

@@ -11,9 +11,9 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
-from kernels.grammar import KernelError, Library, Parameter, Typed, functions_of, vecmath
+from kernels.grammar import KernelError, Library, Parameter, Typed, elementary, functions_of
 from kernels.instructions import LLVM_TYPE, NotVectorisable, Vec
-from kernels.machine import wide_vectors
+from kernels.machine import scales_by_exponents, wide_vectors
 from kernels.vectorise import IN_MEMORY, Vectoriser
 
 Incoming = list[tuple[str, str]]  # (value, the block that control comes from)
@@ -21,6 +21,8 @@ Incoming = list[tuple[str, str]]  # (value, the block that control comes from)
 
 class Emitter(Vectoriser):
     """Writes the body of one kernel as LLVM text."""
+
+    over_numbers = False  # whether an innermost loop did not become one over vectors
 
     def index(self, node: ast.expr) -> Any:
         outer, self.indexing = self.indexing, True  # an index never overflows
@@ -31,18 +33,30 @@ class Emitter(Vectoriser):
     # ---- calls
 
     def library_call(self, name: str, value: Any, dtype: str) -> Any:
-        function = vecmath().find(name, dtype)
+        function = elementary()[0].find(name, dtype)
         assert function is not None
-        return self.call(function, function, [(value, dtype)], "vecmath.py")[0]
+        return self.call(function, function, [(value, dtype)], elementary()[0].name)[0]
 
     def call(self, node: ast.AST, function: ast.FunctionDef, args: list[Typed],
              file: str) -> Typed:
-        saved = self.env, self.file, self.carried, self.indexing, self.reductions
-        self.env = {param.arg: arg for param, arg in zip(function.args.args, args)}
-        self.file, self.carried, self.indexing, self.reductions = file, set(), False, {}
+        if function.name == "ldexp" and scales_by_exponents():
+            return self.scaled(*args)
+        inside = {"env": {param.arg: arg for param, arg in zip(function.args.args, args)},
+                  "file": file, "arrays": {}, "carried": set(), "indexing": False, "reductions": {}}
+        outside = {name: getattr(self, name) for name in inside}
+        self.__dict__.update(inside)
         result = self.returned(function)
-        self.env, self.file, self.carried, self.indexing, self.reductions = saved
+        self.__dict__.update(outside)
         return result
+
+    def scaled(self, x: Typed, n: Typed) -> Typed:
+        """`ldexp` where it is one instruction."""
+        kind, (value,), made = self.together(x[1], x[0])
+        whole, (power,), _ = self.together(n[1], n[0])
+        suffix = [("" if made is str else f"v{self.lanes}") + name for name in (x[1], n[1])]
+        full = f"@llvm.ldexp.{'.'.join(suffix)}"
+        self.declared[f"declare {kind} {full}({kind}, {whole})"] = None
+        return made(self.emit(f"call {kind} {full}({kind} {value}, {whole} {power})")), x[1]
 
     # ---- control flow
 
@@ -88,7 +102,9 @@ class Emitter(Vectoriser):
             try:
                 return self.vector_loop(node, name, start, stop, carried)
             except NotVectorisable:
-                pass
+                innermost = not any(isinstance(n, ast.For | ast.While)
+                                    for statement in node.body for n in ast.walk(statement))
+                self.over_numbers = self.over_numbers or innermost
         return self.number_loop(node, name, start, stop, step, carried)
 
     def number_loop(self, node: ast.For, name: str, start: str, stop: str, step: int,
@@ -188,11 +204,9 @@ def flat(lines: list) -> Iterator[str]:
             yield from flat(line)
 
 
-def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...],
-                library: Library, declared: dict[str, None]) -> str:
+def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...], emitter: Emitter) -> str:
     """The body with its arrays as arguments (where `noalias` can be said), and the entry point
     `name(table, start, stop)` that takes them from the table."""
-    emitter = Emitter((library, vecmath()), "the kernel's source", declared)
     arguments, slots = [], []
     for i, (name, dtype, array, restrict) in enumerate(parameters):
         if array:
@@ -218,9 +232,9 @@ def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...],
         *slots, f"  call void @{node.name}.body({', '.join(arguments)})", "  ret void", "}", ""])
 
 
-def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> str:
-    """The LLVM text of the kernels of `source` that `parameters` names; other functions in it
-    are library functions of theirs."""
+def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> tuple[str, bool]:
+    """The LLVM text of the kernels of `source` that `parameters` names, and whether all innermost
+    loops are over vectors; other functions of `source` are library functions of theirs."""
     library = Library("\n" + source, "the kernel's source")
     declared: dict[str, None] = {}
     nodes = {node.name: node for node in functions_of(source)}
@@ -231,7 +245,10 @@ def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> str:
         if given not in ([p.name for p in row], [*(p.name for p in row), "start", "stop"]):
             raise KernelError(f"{name}({', '.join(given)}) does not match its signature "
                               f"({', '.join(p.name for p in row)}, start, stop)")
-    bodies = [kernel_text(nodes[name], row, library, declared)
-              for name, row in parameters.items()]
+    bodies, vectors = [], True
+    for name, row in parameters.items():
+        emitter = Emitter((library, *elementary()), "the kernel's source", declared)
+        bodies.append(kernel_text(nodes[name], row, emitter))
+        vectors = vectors and not emitter.over_numbers
     attributes = 'nounwind "prefer-vector-width"="512"' if wide_vectors() else "nounwind"
-    return "\n".join([*declared, *bodies, f"attributes #0 = {{ {attributes} }}", ""])
+    return "\n".join([*declared, *bodies, f"attributes #0 = {{ {attributes} }}", ""]), vectors

@@ -50,12 +50,20 @@ def has_masks() -> bool:
 
 
 @functools.cache
+def scales_by_exponents() -> bool:
+    """Whether LLVM has one instruction for `ldexp` on vectors; elsewhere it calls the C library."""
+    return wide_vectors() and llvm.llvm_version_info >= (22,)
+
+
+@functools.cache
 def vector_bits() -> int:
     features = cpu_features()
     return 512 if wide_vectors() else 256 if "+avx2" in features or "+avx," in features else 128
 
 
-def optimised(text: str, rename: dict[str, str], speed: int = 2) -> llvm.ModuleRef:
+def optimised(text: str, rename: dict[str, str], vectors: bool) -> llvm.ModuleRef:
+    """The module of LLVM's text, with some of its functions renamed. Where loops are over vectors
+    already there is little left to do, and the whole pipeline would take most of the time."""
     machine = target_machine()
     header = f'target triple = "{machine.triple}"\ntarget datalayout = "{machine.target_data}"\n'
     try:
@@ -64,24 +72,29 @@ def optimised(text: str, rename: dict[str, str], speed: int = 2) -> llvm.ModuleR
             module.get_function(name).name = full
     except (NameError, RuntimeError) as error:
         raise KernelError(f"LLVM does not accept this: {error}\n{text}") from None
-    options = llvm.create_pipeline_tuning_options(speed_level=speed)
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
     options.loop_vectorization = True
     options.slp_vectorization = False
     builder = llvm.create_pass_builder(machine, options)
-    builder.getModulePassManager().run(module, builder)
+    if vectors:
+        passes = llvm.create_new_module_pass_manager()
+        passes.add_new_gvn_pass()
+        passes.add_instruction_combine_pass()
+    else:
+        passes = builder.getModulePassManager()
+    passes.run(module, builder)
     return module
 
 
-def object_file(text: str, rename: dict[str, str]) -> bytes:
-    """The object file of an LLVM module's text, with some of its functions renamed."""
+def object_file(text: str, rename: dict[str, str], vectors: bool = False) -> bytes:
     with lock:
-        return target_machine().emit_object(optimised(text, rename))
+        return target_machine().emit_object(optimised(text, rename, vectors))
 
 
-def assembly(text: str) -> str:
+def assembly(text: str, vectors: bool = False) -> str:
     """What the processor will run, for reading."""
     with lock:
-        return target_machine().emit_assembly(optimised(text, {}))
+        return target_machine().emit_assembly(optimised(text, {}, vectors))
 
 
 # ---- loading ---------------------------------------------------------------------------------

@@ -81,12 +81,14 @@ class Kernel:
 loaded: WeakValueDictionary[str, machine.Code] = WeakValueDictionary()  # by digest of their source
 
 
-def loaded_code(digest: str, names: Iterable[str], text: Callable[[], str]) -> machine.Code:
+def loaded_code(digest: str, names: Iterable[str],
+                text: Callable[[], tuple[str, bool]]) -> machine.Code:
     """The machine code of LLVM text, whose functions get the digest as part of their names."""
     code = loaded.get(digest)
     if code is None:
         rename = {name: f"{name}.{digest}" for name in names}
-        code = loaded[digest] = machine.Code(machine.object_file(text(), rename))
+        written, vectors = text()
+        code = loaded[digest] = machine.Code(machine.object_file(written, rename, vectors))
     return code
 
 
@@ -112,7 +114,7 @@ def compile_kernels(source: str,
 def compile_ir(text: str, *names: str) -> dict[str, Kernel]:
     """Compile LLVM text written by hand; `names` are functions of the ABI above."""
     digest = digest_of(text, names)
-    code = loaded_code(digest, names, lambda: text)
+    code = loaded_code(digest, names, lambda: (text, False))
     return {name: Kernel(name, (), code, code.address(f"{name}.{digest}")) for name in names}
 
 

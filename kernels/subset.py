@@ -9,7 +9,8 @@ range(...)`, `while`, `if`, assignments, subscripts, arithmetic, `a if c else b`
 casts (`f32(x)`), intrinsics (below) and library functions (`kernels/vecmath.py`).
 
 - A value has one type: bool, i8 .. i64, u8 .. u64, f32, f64. Operands must agree; a literal takes
-  the type of the operand beside it. A variable keeps the type of its first value.
+  the type of the operand beside it, also by way of a name. A variable keeps its first type; one
+  that a loop or a branch changes must have it by then (`s = f32(0)`), or it is f64 or i64.
 - f16 and bf16 exist in arrays only: a load gives f32, a store rounds. `f16(x)` and `bf16(x)` round
   an f32 to what such an array would hold.
 - Both arms of `a if c else b` are evaluated, and both sides of `and`, `or`: loads in them must be
@@ -226,6 +227,8 @@ class Reader:
         args = [self.expression(arg) for arg in node.args]
         if name in CASTS and len(args) == 1:
             return self.converted(node, args[0], CASTS[name])
+        if name in ("per_type", "like"):
+            return self.literal_like(node, name, args)
         if name in INTRINSICS:
             return self.intrinsic_call(node, name, args)
         first = next((dtype for _, dtype in args if dtype is not None), None)
@@ -241,6 +244,17 @@ class Reader:
             args = [self.settled(arg) for arg in args]
         args = [(self.typed(node, arg, first), first) if arg[1] is None else arg for arg in args]
         return self.call(node, function, args, library.name)
+
+    def literal_like(self, node: ast.AST, name: str, args: list[Typed]) -> Typed:
+        """`per_type(x, for_f32, for_f64)`, a literal; `like(x, literal)`, a constant."""
+        (_, dtype), *literals = args
+        if len(literals) != (2 if name == "per_type" else 1) or any(t for _, t in literals):
+            self.fail(node, f"{name} takes a value, then literals")
+        if name == "like":
+            return self.typed(node, literals[0], dtype), dtype
+        if not is_float(dtype):
+            self.fail(node, f"{name} is not for {dtype}")
+        return literals[0 if dtype == "f32" else 1]
 
     def converted(self, node: ast.AST, value: Typed, dtype: str) -> Typed:
         text, own = value
@@ -315,11 +329,13 @@ class Reader:
         elif isinstance(target, ast.Name):
             if target.id in self.arrays:
                 self.fail(node, f"the array {target.id} cannot be assigned to")
-            if target.id in self.env:
-                dtype = self.env[target.id][1]
+            dtype = self.env[target.id][1] if target.id in self.env else None
+            if dtype is not None:
                 self.assign(target.id, self.typed(node, value, dtype), dtype)
+            elif value[1] is None:
+                self.env[target.id] = value  # a name for a literal
             else:
-                self.assign(target.id, *self.settled(value))
+                self.assign(target.id, *value)
         else:
             self.fail(node, "a target is a name or a subscript")
 
@@ -359,6 +375,7 @@ class Reader:
             step = self.expression(call.args[2])[0]
             if not isinstance(step, int) or step <= 0:
                 self.fail(node, "the step of a loop is a positive literal")
+        self.settle(assigned_names(node))
         bounds = [self.number(arg, "i64") for arg in call.args[:2]]
         start, stop = bounds if len(bounds) == 2 else (self.constant(0, "i64"), bounds[0])
         carried = [n for n in assigned_names(node) if n in self.env and n != node.target.id]
@@ -366,11 +383,19 @@ class Reader:
         self.loop(node, node.target.id, start, stop, step, carried)
         self.carried = outer
 
+    def settle(self, names: tuple[str, ...]) -> None:
+        """Literals that are about to vary have a type."""
+        for name in names:
+            if name in self.env and self.env[name][1] is None:
+                self.assign(name, *self.settled(self.env[name]))
+
     def do_While(self, node: ast.While) -> None:
+        self.settle(assigned_names(node))
         carried = [n for n in assigned_names(node) if n in self.env]
         self.while_loop(node, carried)
 
     def do_If(self, node: ast.If) -> None:
+        self.settle(assigned_names(node))
         test = self.number(node.test, "bool")
         self.branch(node, test, [n for n in assigned_names(node) if n in self.env])
 

@@ -18,13 +18,14 @@ import ast
 from collections import Counter
 from typing import Any, NamedTuple
 
-from kernels.grammar import STORED, Parameter, is_float, is_signed, size_of
+from kernels.grammar import CASTS, INTRINSICS, STORED, Parameter, is_float, is_signed, size_of
 from kernels.instructions import (
     LLVM_TYPE, Instructions, Linear, NotVectorisable, Vec, float_text, lane_numbers,
 )
 from kernels.machine import has_masks, vector_bits
 
 IN_MEMORY = LLVM_TYPE | {"bool": "i8"}
+BUILT_IN = CASTS.keys() | INTRINSICS.keys()
 LARGE, LARGER = 12, 60  # operations in a body: from here on two vectors, then one, at a time
 
 
@@ -57,7 +58,7 @@ def shape_of(node: ast.For, carried: list[str], arrays: dict[str, Parameter],
         elif isinstance(child, ast.BinOp | ast.Compare | ast.IfExp):
             work += 1
         elif isinstance(child, ast.Call):
-            work += 15
+            work += 1 if isinstance(child.func, ast.Name) and child.func.id in BUILT_IN else 15
         elif isinstance(child, ast.For | ast.While) and child is not node:
             raise NotVectorisable
         elif isinstance(child, ast.AugAssign) and isinstance(child.target, ast.Subscript):
