@@ -67,7 +67,7 @@ INTRINSICS = {  # name: (number of arguments, kinds of types: float, int, bool)
     "trunc": (1, "f"), "copysign": (2, "f"), "fma": (3, "f"), "minimum": (2, "fib"),
     "maximum": (2, "fib"), "isnan": (1, "f"), "isfinite": (1, "f"), "popcount": (1, "i"),
     "clz": (1, "i"), "bits": (1, "f"), "unbits": (1, "i"), "quotient": (2, "i"),
-    "rem": (2, "fi"), "shift_right_logical": (2, "i"), "some": (1, "b"),
+    "rem": (2, "fi"), "lshr": (2, "i"), "some": (1, "b"),
     "libm_sin": (1, "f"), "libm_cos": (1, "f"), "libm_tan": (1, "f"),
 }
 CASTS = {"bool_": "bool", **{dtype: dtype for dtype in (*INTEGERS, *FLOATS, *STORED)}}
@@ -114,10 +114,13 @@ class Library:
         return None
 
 
+LIBRARIES = ("vecmath", "trigonometry", "special", "bodies")
+
+
 @cache
 def elementary() -> tuple[Library, ...]:
     """The libraries that every kernel may call."""
-    paths = [Path(__file__).with_name(f"{name}.py") for name in ("vecmath", "trigonometry")]
+    paths = [Path(__file__).with_name(f"{name}.py") for name in LIBRARIES]
     return tuple(Library(path.read_text(encoding="utf-8"), path.name) for path in paths)
 
 

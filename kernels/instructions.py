@@ -290,7 +290,7 @@ class Instructions(Reader):
             return self.llvm_call("ctpop", dtype, args)
         if name == "clz":
             return self.llvm_call("ctlz", dtype, args, more=", i1 false")
-        if name == "shift_right_logical":
+        if name == "lshr":
             kind, args, made = self.together(dtype, *args)
             return made(self.emit(f"lshr {kind} {args[0]}, {args[1]}"))
         return self.division(name, dtype, *args)

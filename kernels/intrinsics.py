@@ -75,7 +75,7 @@ def clz(x):
     return x.dtype.type(size - (int(x) & (1 << size) - 1).bit_length())
 
 
-def shift_right_logical(x, y):
+def lshr(x, y):
     """x >> y with zeros coming in from the left."""
     unsigned = np.dtype(f"u{x.dtype.itemsize}").type
     return (x.view(unsigned) >> unsigned(y)).view(x.dtype)

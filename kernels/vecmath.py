@@ -17,8 +17,8 @@ needed out of the way.
 from __future__ import annotations
 
 from kernels.intrinsics import (
-    bits, by_type, copysign, f32, f64, floor, fma, i32, inf, like, minimum, nan, per_type,
-    shift_right_logical, some, sqrt, unbits,
+    bits, by_type, copysign, f32, f64, floor, fma, i32, inf, like, lshr, minimum, nan,
+    per_type, some, sqrt, unbits,
 )
 
 # ---- parts of floats ---------------------------------------------------------------------------
@@ -27,8 +27,8 @@ from kernels.intrinsics import (
 def bfloat16_bits(x):
     """The upper half of an f32's bits, rounded to even; a nan stays one."""
     u = bits(x)
-    high = shift_right_logical(u, 16)
-    rounded = shift_right_logical(u + 32767 + (high & 1), 16)
+    high = lshr(u, 16)
+    rounded = lshr(u + 32767 + (high & 1), 16)
     return high | 64 if x != x else rounded
 
 
