@@ -20,7 +20,7 @@ from minigrad.core import Linear, Tensor, aval_of, box, class_of, table
 from minigrad.forward import (
     flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
 )
-from minigrad.ops.families import add_any, dtype_kind
+from minigrad.ops.families import add_any, dtype_kind, zeros_like
 from minigrad.program import Jaxpr, Literal, Var
 from minigrad.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
@@ -163,7 +163,8 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
         partial_f, chosen = on_arguments(f, argnums, args, kwargs)
         check_inputs("grad", chosen, holomorphic, allow_int)
         value, pullback, *aux = vjp(partial_f, *chosen, has_aux=has_aux)
-        check_output(value, holomorphic)
+        check_scalar(value)
+        check_outputs("grad", value, holomorphic)
         one = np.ones((), aval_of(value).dtype)[()]
         grads = pullback(box(one, class_of([value])))
         grads = grads[0] if isinstance(argnums, int) else grads
@@ -186,43 +187,50 @@ def grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
 
 
 def check_inputs(name: str, args, holomorphic: bool, allow_int: bool) -> None:
+    """Forward mode wants real inputs; reverse mode takes complex ones too: the cotangent of a
+    complex input is complex, whatever the output."""
     for leaf in tree_leaves(args):
         dtype = aval_of(leaf).dtype
         kind = dtype_kind(dtype)
         if holomorphic and kind != "c":
             raise TypeError(f"{name} with holomorphic=True requires inputs with complex dtype, "
                             f"but got {dtype.name}.")
-        if kind == "c" and not holomorphic:
+        if name == "jacfwd" and not holomorphic and kind != "f":
             raise TypeError(
                 f"{name} requires real-valued inputs (input dtype that is a sub-dtype of "
                 f"np.floating), but got {dtype.name}. For holomorphic differentiation, pass "
                 "holomorphic=True. For differentiation of non-holomorphic functions involving "
-                "complex inputs, use jax.vjp directly.")
-        if kind in "iub" and not allow_int:
+                "complex inputs or integer inputs, use jax.jvp directly.")
+        if kind not in "fc" and not allow_int:
             raise TypeError(
                 f"{name} requires real- or complex-valued inputs (input dtype that is a sub-dtype "
                 f"of np.inexact), but got {dtype.name}. If you want to use Boolean- or "
                 "integer-valued inputs, use vjp or set allow_int to True.")
 
 
-def check_output(value, holomorphic: bool) -> None:
+def check_scalar(value) -> None:
     if not isinstance(value, Tensor) and not np.isscalar(value) and not hasattr(value, "shape"):
         raise TypeError("Gradient only defined for scalar-output functions. "
                         f"Output was {value}.")
-    aval = aval_of(value)
-    if aval.shape:
+    if shape := aval_of(value).shape:
         raise TypeError("Gradient only defined for scalar-output functions. "
-                        f"Output had shape: {aval.shape}.")
-    kind = dtype_kind(aval.dtype)
-    if holomorphic and kind != "c":
-        raise TypeError("grad with holomorphic=True requires outputs with complex dtype, "
-                        f"but got {aval.dtype.name}.")
-    if not holomorphic and kind != "f":
-        raise TypeError(
-            "grad requires real-valued outputs (output dtype that is a sub-dtype of "
-            f"np.floating), but got {aval.dtype.name}. For holomorphic differentiation, pass "
-            "holomorphic=True. For differentiation of non-holomorphic functions involving complex "
-            "outputs, use jax.vjp directly.")
+                        f"Output had shape: {shape}.")
+
+
+def check_outputs(name: str, values, holomorphic: bool) -> None:
+    for leaf in tree_leaves(values):
+        dtype = aval_of(leaf).dtype
+        kind = dtype_kind(dtype)
+        if holomorphic and kind != "c":
+            raise TypeError(f"{name} with holomorphic=True requires outputs with complex dtype, "
+                            f"but got {dtype.name}.")
+        if name == "jacfwd" or holomorphic or kind == "f":
+            continue
+        remedy = ("For holomorphic differentiation, pass holomorphic=True. For differentiation of "
+                  "non-holomorphic functions involving complex outputs," if kind == "c" else
+                  "For differentiation of functions with integer outputs,")
+        raise TypeError(f"{name} requires real-valued outputs (output dtype that is a sub-dtype "
+                        f"of np.floating), but got {dtype.name}. {remedy} use jax.vjp directly.")
 
 
 def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
@@ -236,10 +244,12 @@ def jacfwd(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
         leaves, tree = tree_flatten(chosen)
 
         def push(*tangents):
-            out = jvp(partial_f, chosen, tree_unflatten(tree, tangents), has_aux=has_aux)
-            return out[1:]
+            out, tangent, *aux = jvp(partial_f, chosen, tree_unflatten(tree, tangents), has_aux)
+            return (tree_map(lambda t, y: t if is_differentiable(aval_of(y)) else zeros_like(y),
+                             tangent, out), *aux)
 
         columns, *aux = vmap(push, out_axes=(-1, None)[:1 + has_aux])(*standard_basis(leaves))
+        check_outputs("jacfwd", columns, holomorphic)
         one = isinstance(argnums, int)
 
         def split(column):
@@ -261,6 +271,7 @@ def jacrev(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool = False,
         partial_f, chosen = on_arguments(f, argnums, args, kwargs)
         check_inputs("jacrev", chosen, holomorphic, allow_int)
         value, pullback, *aux = vjp(partial_f, *chosen, has_aux=has_aux)
+        check_outputs("jacrev", value, holomorphic)
         leaves, tree = tree_flatten(value)
         rows = vmap(lambda *cts: pullback(tree_unflatten(tree, cts)))(*standard_basis(leaves))
         row_leaves, row_tree = tree_flatten(rows[0] if isinstance(argnums, int) else rows)

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from compat.differential.rows import check_row
+from compat.differential.agreement import is_inexact
+from compat.differential.rows import check_row, row_examples
 from minigrad import core
 from minigrad.ops.families import dtype_kind
 from minigrad.source import refresh_worlds
@@ -31,13 +32,16 @@ from tests.rows import Row, all_rows
 def wrong_rule(name: str, rule: str, wrong: Callable[[Callable], Callable]):
     """The table with one wrong rule; whatever was made of the right one is forgotten."""
     primitive = core.table[name]
-    right = getattr(primitive, rule)
+    right, infix = getattr(primitive, rule), primitive.infix
     setattr(primitive, rule, wrong(right))
+    if rule == "impl":
+        primitive.infix = None  # generated code would write the operator in place of the kernel
     forget()
     try:
         yield
     finally:
         setattr(primitive, rule, right)
+        primitive.infix = infix
         forget()
 
 
@@ -52,88 +56,88 @@ def forget() -> None:
 # ------------------------------------------------------------------ kinds of mistakes
 
 
-def on_values(change: Callable, results):
-    """`change` of each result that is a value; symbolic zeros stay."""
-    if isinstance(results, (list, tuple)):
-        return [None if r is None else change(r) for r in results]
-    return None if results is None else change(results)
+def scaled(x, factor: float):
+    """`factor` times a tangent or cotangent; symbolic zeros stay."""
+    return None if x is None else core.table["mul"](x, factor, out_dtype=None)
 
 
-def inexact(x) -> bool:
-    return dtype_kind(core.aval_of(x).dtype) in "fc"
+reached = {"yes": False}  # whether the planted mistake met anything to change
 
 
-def scaled(factor: float) -> Callable:
-    def change(x):
-        return core.table["mul"](x, factor, out_dtype=None) if inexact(x) else x
-
-    return change
-
-
-def dropped(x):
-    return None
+def noted(jvp, primals, tangents, params):
+    out, tangent = jvp(primals, tangents, **params)
+    found = tangent if isinstance(tangent, (list, tuple)) else [tangent]
+    reached["yes"] |= any(t is not None for t in found)
+    return out, tangent
 
 
-def jvp_mistake(change: Callable) -> Callable:
-    """A wrong tangent beside the right value."""
+def changed(values, k: int, change: Callable) -> list:
+    return [change(v) if i == k and v is not None else v for i, v in enumerate(values)]
+
+
+def tangent_mistake(change: Callable) -> Callable:
+    """jvp is linear in the tangents: what happens to operand k's, happens to its term."""
+    def of(k: int):
+        return lambda jvp: lambda primals, tangents, **params: noted(
+            jvp, primals, changed(tangents, k, change), params)
+
+    return of
+
+
+def missing_term(k: int):
+    """The tangent of operand k does not count; alone, it gives zeros that should be a number."""
     def wrong(jvp):
         def rule(primals, tangents, **params):
-            out, tangent = jvp(primals, tangents, **params)
-            return out, on_values(change, tangent)
+            zero = scaled(tangents[k], 0.0)
+            return noted(jvp, primals, changed(tangents, k, lambda _: zero), params)
 
         return rule
 
     return wrong
 
 
-def missing_term(jvp):
-    """The last operand's tangent does not count."""
+def at_other_operands(jvp):
+    """The derivative is taken somewhere else; the value stays right."""
     def rule(primals, tangents, **params):
-        given = [i for i, t in enumerate(tangents) if t is not None]
-        kept = [None if i == given[-1] and len(given) > 1 else t for i, t in enumerate(tangents)]
-        return jvp(primals, kept, **params)
+        out, _ = jvp(primals, tangents, **params)
+        moved = [scaled(p, 0.75) if inexact(p) else p for p in primals]
+        return out, noted(jvp, moved, tangents, params)[1]
 
     return rule
+
+
+def inexact(x) -> bool:
+    return dtype_kind(core.aval_of(x).dtype) in "fc"
 
 
 def swapped_tangents(jvp):
     def rule(primals, tangents, **params):
-        avals = [None if t is None else core.aval_of(t) for t in tangents]
-        order = list(range(len(tangents)))
-        for i in range(len(order) - 1):
-            if avals[i] is not None and avals[i] is avals[i + 1]:
-                order[i], order[i + 1] = order[i + 1], order[i]
-                break
-        return jvp(primals, [tangents[i] for i in order], **params)
+        same = [i for i, t in enumerate(tangents) if t is not None
+                and core.aval_of(t) is core.aval_of(tangents[-1])] if tangents[-1] is not None \
+            else []
+        if len(same) > 1:
+            tangents = list(tangents)
+            i, j = same[-2:]
+            tangents[i], tangents[j] = tangents[j], tangents[i]
+            return noted(jvp, primals, tangents, params)
+        return jvp(primals, tangents, **params)
 
     return rule
 
 
-def out_for_in(jvp):
-    """The rule is evaluated at the negated operands (its value stays right)."""
-    def rule(primals, tangents, **params):
-        out, _ = jvp(primals, tangents, **params)
-        moved = [core.table["neg"](p) if inexact(p) else p for p in primals]
-        return out, jvp(moved, tangents, **params)[1]
+def cotangent_mistake(change: Callable) -> Callable:
+    def of(k: int):
+        def wrong(transpose):
+            def rule(ct, args, **params):
+                found = transpose(ct, args, **params)
+                reached["yes"] |= found[k] is not None
+                return changed(found, k, change)
 
-    return rule
+            return rule
 
+        return wrong
 
-def transpose_mistake(change: Callable) -> Callable:
-    def wrong(transpose):
-        return lambda ct, args, **params: on_values(change, transpose(ct, args, **params))
-
-    return wrong
-
-
-def first_only(transpose):
-    """Only the first operand gets its cotangent."""
-    def rule(ct, args, **params):
-        found = list(transpose(ct, args, **params))
-        given = [i for i, f in enumerate(found) if f is not None]
-        return [f if i == given[0] or len(given) == 1 else None for i, f in enumerate(found)]
-
-    return rule
+    return of
 
 
 def wrong_axis(batch):
@@ -152,65 +156,75 @@ def wrong_axis(batch):
 def first_of_batch(batch):
     """Every example gets what the first one gets."""
     def rule(size, args, dims, **params):
-        firsts = [a if d is None else core.table["slice"](
-            a, start_indices=tuple(0 for _ in core.aval_of(a).shape),
-            limit_indices=tuple(1 if i == d else n for i, n in enumerate(core.aval_of(a).shape)),
-            strides=None) for a, d in zip(args, dims)]
-        repeated = [a if d is None else core.table["concatenate"](*[f] * size, dimension=d)
-                    for f, a, d in zip(firsts, args, dims)]
-        return batch(size, repeated, dims, **params)
+        def repeated(a, d):
+            if d is None:
+                return a
+            shape = core.aval_of(a).shape
+            first = core.table["slice"](
+                a, start_indices=(0,) * len(shape), strides=None,
+                limit_indices=tuple(1 if i == d else n for i, n in enumerate(shape)))
+            return core.table["concatenate"](*[first] * size, dimension=d)
+
+        return batch(size, [repeated(a, d) for a, d in zip(args, dims)], dims, **params)
 
     return rule
 
 
-def kernel_mistake(change: Callable) -> Callable:
-    def wrong(impl):
-        def kernel(*arrays, **params):
-            out = impl(*arrays, **params)
-            return [change(o) for o in out] if isinstance(out, (list, tuple)) else change(out)
-
-        return kernel
-
-    return wrong
-
-
-def off_by_one(x):
+def off_by_one(impl):
     """Integers off by one, booleans inverted, floats wrong in the third digit."""
-    x = np.asarray(x)
-    if x.dtype.kind == "b":
-        return ~x
-    return (x + 1 if x.dtype.kind in "iu" else x * 1.01 + 0.01).astype(x.dtype)
+    def change(x):
+        x = np.asarray(x)
+        if x.dtype.kind == "b":
+            return ~x
+        return (x + 1 if x.dtype.kind in "iu" else x * 1.01 + 0.01).astype(x.dtype)
+
+    def kernel(*arrays, **params):
+        out = impl(*arrays, **params)
+        return [change(o) for o in out] if isinstance(out, (list, tuple)) else change(out)
+
+    return kernel
 
 
 def swapped_operands(impl):
     return lambda x, y, *rest, **params: impl(y, x, *rest, **params)
 
 
-def strong(abstract):
-    """Weak types are inverted."""
+def weak_types(abstract):
+    """Weak becomes strong, and strong weak."""
     def rule(*avals, **params):
-        return on_values(lambda a: a.update(weak_type=not a.weak_type), abstract(*avals, **params))
+        out = abstract(*avals, **params)
+        flipped = [a.update(weak_type=not a.weak_type)
+                   for a in (out if isinstance(out, (list, tuple)) else [out])]
+        return flipped if isinstance(out, (list, tuple)) else flipped[0]
 
     return rule
 
 
-MISTAKES: dict[str, dict[str, Callable]] = {
-    "jvp": {"sign": jvp_mistake(scaled(-1.0)), "factor": jvp_mistake(scaled(2.0)),
-            "missing term": missing_term, "dropped": jvp_mistake(dropped),
-            "swapped tangents": swapped_tangents, "at minus the operands": out_for_in},
-    "transpose": {"sign": transpose_mistake(scaled(-1.0)),
-                  "factor": transpose_mistake(scaled(0.5)),
-                  "dropped": transpose_mistake(dropped), "first operand only": first_only},
-    "batch": {"wrong axis": wrong_axis, "the first example": first_of_batch},
-    "impl": {"off by one": kernel_mistake(off_by_one), "swapped operands": swapped_operands},
-    "abstract": {"weak type": strong},
+# (rule, mistake): made once for each operand that has a derivative, or once
+BY_OPERAND: dict[tuple[str, str], Callable] = {
+    ("jvp", "sign"): tangent_mistake(lambda t: scaled(t, -1.0)),
+    ("jvp", "factor"): tangent_mistake(lambda t: scaled(t, 2.0)),
+    ("jvp", "missing term"): missing_term,
+    ("transpose", "sign"): cotangent_mistake(lambda ct: scaled(ct, -1.0)),
+    ("transpose", "factor"): cotangent_mistake(lambda ct: scaled(ct, 0.5)),
+    ("transpose", "missing"): cotangent_mistake(lambda ct: None),
+}
+ONCE: dict[tuple[str, str], Callable] = {
+    ("jvp", "at other operands"): at_other_operands,
+    ("jvp", "swapped tangents"): swapped_tangents,
+    ("batch", "wrong axis"): wrong_axis, ("batch", "the first example"): first_of_batch,
+    ("impl", "off by one"): off_by_one, ("impl", "swapped operands"): swapped_operands,
+    ("abstract", "weak types"): weak_types,
 }
 CHECKS_OF = {"jvp": ("jvp", "vjp", "tape", "second"), "transpose": ("vjp", "tape", "second"),
-             "batch": ("vmap",), "impl": ("value",), "abstract": ("value",)}
+             "batch": ("vmap",), "impl": ("value", "vmap", "jit"), "abstract": ("value",)}
 
-# Mutants that mean the same, so that no test can tell them apart.
-COMMUTE = ("add", "mul", "max", "min", "eq", "ne", "and", "or", "xor", "add_any", "eq_to",
-           "igamma_grad_a", "dot_general")
+# Mistakes that are none: no test can tell such a mutant from the right rule.
+SYMMETRIC = {"add", "mul", "max", "min", "eq", "ne", "and", "or", "xor", "add_any", "eq_to",
+             "clamp"}  # the middle of three
+PIECEWISE_LINEAR = {"abs", "max", "min", "clamp", "select_n", "real", "imag", "conj", "copy",
+                    "complex", "convert_element_type", "add", "sub", "neg", "add_any", "sort",
+                    "reduce_max", "reduce_min", "reduce_precision", "rem", "cummax", "cummin"}
 
 
 @dataclass
@@ -218,12 +232,16 @@ class Mutant:
     primitive: str
     rule: str
     mistake: str
+    operand: int | None = None
 
     def __str__(self) -> str:
-        return f"{self.primitive}.{self.rule}: {self.mistake}"
+        where = "" if self.operand is None else f", operand {self.operand}"
+        return f"{self.primitive}.{self.rule}: {self.mistake}{where}"
 
     def planted(self):
-        return wrong_rule(self.primitive, self.rule, MISTAKES[self.rule][self.mistake])
+        key = self.rule, self.mistake
+        wrong = ONCE[key] if self.operand is None else BY_OPERAND[key](self.operand)
+        return wrong_rule(self.primitive, self.rule, wrong)
 
 
 def rows_by_primitive() -> dict[str, list[Row]]:
@@ -237,23 +255,33 @@ def mutants(rows: dict[str, list[Row]]) -> Iterator[Mutant]:
     """Every mistake that can matter for a primitive, given the rows that it has."""
     for name, own in rows.items():
         primitive = core.table[name]
-        operands = max(len(r.values or r.avals) for r in own)
-        differentiable = any(r.differentiable for r in own)
-        for rule, mistakes in MISTAKES.items():
-            if getattr(primitive, rule) is None:
+        operands = set() if name in ZERO else {
+            k for row in own if row.differentiable
+            for k, x in enumerate(row_examples(row)[0]) if is_inexact(x.dtype)}
+        several = max(len(row.values or row.avals) for row in own) > 1
+        for rule, mistake in ONCE:
+            if getattr(primitive, rule) is None or rule == "jvp" and not operands:
                 continue
-            if rule in ("jvp", "transpose") and not differentiable:
+            if mistake.startswith("swapped") and (not several or name in SYMMETRIC):
                 continue
-            for mistake in mistakes:
-                several = mistake in ("missing term", "swapped tangents", "swapped operands",
-                                      "first operand only")
-                if several and operands < 2:
-                    continue
-                yield Mutant(name, rule, mistake)
+            if mistake == "at other operands" and is_linear_family(primitive):
+                continue
+            yield Mutant(name, rule, mistake)
+        for rule, mistake in BY_OPERAND:
+            for k in sorted(operands) if getattr(primitive, rule) is not None else []:
+                yield Mutant(name, rule, mistake, k)
 
 
-def killed_by(mutant: Mutant, rows: list[Row]) -> Row | None:
-    """The first row that notices; JAX's answers are kept from one mutant to the next."""
+ZERO = {"sign", "floor", "ceil", "round", "stop_gradient"}  # their derivative
+
+
+def is_linear_family(primitive) -> bool:
+    return primitive.family == "linear" or primitive.name in PIECEWISE_LINEAR \
+        or primitive.family == "reduction" and primitive.transpose is not None
+
+
+def caught_by(mutant: Mutant, rows: list[Row]) -> Row | None:
+    """The first row that notices."""
     with mutant.planted():
         for row in sorted(rows, key=cost):
             if mutant.rule in ("jvp", "transpose") and not row.differentiable:
@@ -275,15 +303,17 @@ def cost(row: Row) -> tuple:
 def main(names: list[str]) -> int:
     rows = rows_by_primitive()
     chosen = {n: r for n, r in rows.items() if not names or n in names}
-    survivors, count, start = [], 0, time.time()
+    caught, survivors, start = set(), [], time.time()
     for mutant in mutants(chosen):
-        count += 1
-        if killed_by(mutant, rows[mutant.primitive]) is None:
+        reached["yes"] = mutant.rule not in ("jvp", "transpose")
+        if caught_by(mutant, rows[mutant.primitive]) is not None:
+            caught.add(str(mutant))
+        elif reached["yes"]:  # else the rule has no such term
             survivors.append(mutant)
             print(f"survives: {mutant}", flush=True)
-    rules = len({(m.primitive, m.rule) for m in mutants(chosen)})
-    print(f"{count} mutants of {rules} rules of {len(chosen)} primitives: "
-          f"{count - len(survivors)} caught, {len(survivors)} survive, "
+    rules = {text.split(":")[0] for text in caught}
+    print(f"{len(caught) + len(survivors)} mutants of {len(rules)} rules of {len(chosen)} "
+          f"primitives: {len(caught)} caught, {len(survivors)} survive, "
           f"{time.time() - start:.0f} s")
     return 1 if survivors else 0
 

@@ -17,7 +17,7 @@ FORBIDDEN = {
     "minigrad": {"compat"} | FRAMEWORKS,
 }
 # These speak to the real frameworks, and import them only inside the functions that need them.
-BRIDGES = {"bridges", "importers", "differential", "coverage"}
+BRIDGES = {"bridges", "importers", "differential", "conventions", "coverage"}
 MADE_FOR_JAX = {"compat/importers.py", "compat/harness.py"}  # nothing imports these by itself
 
 

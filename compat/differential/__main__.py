@@ -4,6 +4,7 @@
     python -m compat.differential "lambda x, w: jnp.tanh(x @ w)" --shapes 3x4 4x5 --dtypes f64 bf16
     python -m compat.differential "lambda x: jnp.var(x)" "lambda x: torch.var(x, correction=0)"
     python -m compat.differential FILE.py --html report.html
+    python -m compat.differential --table
 
 An expression runs on minigrad's reference path and compiled path through its faces, on real JAX
 and on real PyTorch. Bare names and `xp.` are the array functions of whichever side runs; `jnp.`,
@@ -26,7 +27,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from compat.differential import page
+from compat.differential import page, table
 from compat.differential.comparison import Comparison
 from compat.differential.sides import QUESTIONS
 from compat.differential.tool import default_operands, functions_from, run_texts
@@ -35,6 +36,8 @@ from compat.differential.worlds import Text, functions_of
 
 def main(argv: list[str] | None = None) -> int:
     options = parse(argv)
+    if options.table:
+        return table.main(options.only, options.thorough)
     if not options.what:
         print(__doc__)
         return 2
@@ -60,6 +63,11 @@ def parse(argv) -> argparse.Namespace:
     parser.add_argument("--no-shrink", action="store_true",
                         help="do not look for the smallest input and the equation")
     parser.add_argument("--no-time", action="store_true", help="do not measure time")
+    parser.add_argument("--table", action="store_true", help="primitives x dtypes x transforms")
+    parser.add_argument("--only", nargs="+", default=[], metavar="PRIMITIVE",
+                        help="with --table: these primitives only")
+    parser.add_argument("--thorough", action="store_true",
+                        help="with --table: every shape and special value, not the fixed pool")
     return parser.parse_args(argv)
 
 
