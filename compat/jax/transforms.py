@@ -98,6 +98,28 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
             *(tree_map(result_of_face, a) for a in aux))
 
 
+def closure_convert(fun: Callable, *example_args):
+    """(`fun` with what it closes over as further arguments, these values): only values that are
+    being differentiated or traced are taken out, others stay where they are."""
+    leaves, tree = tree_flatten(arrays(example_args))
+    flat, seen = forward.flatten_fun(fun, tree)
+    program = minigrad.program.stage(flat, [aval_of(x) for x in leaves], Array)
+    out_tree = seen["tree"]
+    taken = [isinstance(c, Tensor) and not c.spec.concrete for c in program.consts]
+    hoisted = [as_array(c) for c, t in zip(program.consts, taken) if t]
+
+    def converted(*args):
+        values, given = tree_flatten(arrays(args[:len(args) - len(hoisted)]))
+        del given
+        own = iter(args[len(args) - len(hoisted):])
+        closed = program.replace(consts=[next(own) if t else c
+                                         for c, t in zip(program.consts, taken)])
+        outs = minigrad.program.eval_jaxpr(closed, *values)
+        return tree_unflatten(out_tree, [as_array(o) for o in outs])
+
+    return converted, hoisted
+
+
 def linear_transpose(fun: Callable, *primals):
     """The transpose of a linear function, for arguments of the given types."""
     leaves, tree = tree_flatten(primals)

@@ -14,7 +14,7 @@ Max pooling shows how two primitives are each other's transpose: the tangent of 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -274,8 +274,9 @@ def running(name: str, impl, combine: Callable, accepts: str = "fciu") -> Primit
         return aval
 
     def jvp(primals, tangents, *, axis, reverse):
+        one = lambda a, b: [combine(a[0], b[0])]
         (out,), (tangent,) = jvp_flat(
-            lambda x: [associative_scan(combine, x, axis, reverse)], primals, tangents)
+            lambda x: associative_scan(one, [x], axis, reverse), primals, tangents)
         return out, tangent
 
     p = Primitive(name, impl, abstract, jvp, batch=running_batch(lambda: p),
@@ -283,8 +284,8 @@ def running(name: str, impl, combine: Callable, accepts: str = "fciu") -> Primit
     return p
 
 
-def associative_scan(combine: Callable, x, axis: int = 0, reverse: bool = False):
-    """All partial results of `combine` along `axis`, in about 2 log2(n) steps on whole arrays.
+def associative_scan(combine: Callable, xs: Sequence, axis: int = 0, reverse: bool = False) -> list:
+    """For arrays scanned together: all partial results of `combine` along `axis`, in about 2 log2(n) steps on whole arrays.
 
     Neighbours are combined and the half as many results are scanned: that gives every second
     partial result. Each of the others is the one before it combined with one element.
@@ -292,20 +293,22 @@ def associative_scan(combine: Callable, x, axis: int = 0, reverse: bool = False)
     Source: G. E. Blelloch, "Prefix sums and their applications" (1990), as in
     jax.lax.associative_scan.
     """
-    def scan(x):
-        n = aval_of(x).shape[axis]
+    def part(xs, start, stop, stride=1):
+        return [slice_in_dim(x, start, stop, stride, axis) for x in xs]
+
+    def scan(xs):
+        n = aval_of(xs[0]).shape[axis]
         if n < 2:
-            return x
-        pairs = combine(slice_in_dim(x, 0, -1, 2, axis), slice_in_dim(x, 1, None, 2, axis))
-        odd = scan(pairs)
-        before = odd if n % 2 else slice_in_dim(odd, 0, -1, 1, axis)
-        even = combine(before, slice_in_dim(x, 2, None, 2, axis))
-        even = concatenate(slice_in_dim(x, 0, 1, 1, axis), even, dimension=axis)
-        return interleave(even, odd, axis)
+            return xs
+        odd = scan(combine(part(xs, 0, -1, 2), part(xs, 1, None, 2)))
+        before = odd if n % 2 else part(odd, 0, -1)
+        even = combine(before, part(xs, 2, None, 2))
+        even = [concatenate(x, e, dimension=axis) for x, e in zip(part(xs, 0, 1), even)]
+        return [interleave(e, o, axis) for e, o in zip(even, odd)]
 
     if not reverse:
-        return scan(x)
-    return rev(scan(rev(x, dimensions=(axis,))), dimensions=(axis,))
+        return scan(xs)
+    return [rev(x, dimensions=(axis,)) for x in scan([rev(x, dimensions=(axis,)) for x in xs])]
 
 
 def interleave(a, b, axis: int):

@@ -17,15 +17,19 @@ from minigrad.ops.families import dtype_kind
 from minigrad.tree import tree_map
 
 
-def strict(primitive: str, *params: str) -> Callable:
+# How accurate a result must be: here always as the kernels are.
+ACCURATE = "cbrt cos exp exp2 expm1 log log1p logistic rsqrt sin sqrt tan tanh".split()
+NAMES = {"igamma": "ax", "igammac": "ax", "polygamma": "mx", "zeta": "xq",
+         "nextafter": ("x1", "x2")}
+
+
+def strict(primitive: str, names="") -> Callable:
     """A primitive as a function: operands must have one dtype. Scalars keep their own."""
     p = table[primitive]
-    count = p.arity
-    names = "xyz"[:count]
-    text = (f"def {primitive}_("
-            f"{', '.join([*names, *(f'{k}=None' for k in params)])}):\n"
-            f"    return p({', '.join(f'operand({n})' for n in names)}"
-            f"{''.join(f', {k}={k}' for k in params)})")
+    names = names or NAMES.get(primitive, "xyz"[:p.arity])
+    extra = ["accuracy=None"] if primitive in ACCURATE else []
+    text = (f"def {primitive}_({', '.join([*names, *extra])}):\n"
+            f"    return p({', '.join(f'operand({n})' for n in names)})")
     namespace = {"p": p, "operand": operand}
     exec(text, namespace)
     fn = namespace[f"{primitive}_"]

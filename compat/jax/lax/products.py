@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from enum import Enum
 
-
 from compat.jax.array import as_array, canonical_dtype
 from kernels.windows import ConvDimensionNumbers
 from minigrad.core import table

@@ -8,13 +8,15 @@ from collections.abc import Callable
 import numpy as np
 
 from compat.jax.array import Array, as_array, canonical_dtype
-from compat.jax.transforms import arrays
+from compat.jax.transforms import arrays, vmap
 from minigrad.core import table
 from minigrad.ops import windows
 from minigrad.ops.families import dtype_kind
 from compat.jax.lax import elementwise as ops
 from compat.jax.lax.products import padding_pairs
-from compat.jax.lax.shapes import squeeze
+from compat.jax.lax.shapes import (
+    broadcast, concatenate, reshape, squeeze, transpose,
+)
 from minigrad.tree import tree_flatten, tree_unflatten
 
 
@@ -66,7 +68,32 @@ def reduce(operands, init_values, computation, dimensions):
         sizes = [n if i in dimensions else 1 for i, n in enumerate(x.shape)]
         out = reduce_window(x, init_values, computation, sizes, (1,) * x.ndim, "VALID")
         return squeeze(out, dimensions)
-    raise NotImplementedError("lax.reduce of several operands is not here yet.")
+    return reduce_several(arrays(operands), arrays(init_values), computation, dimensions)
+
+
+def reduce_several(operands, init_values, computation, dimensions):
+    """Several arrays at once: halves are combined until one is left, then the initial values."""
+    ndim = operands[0].ndim
+    axes = tuple(d % ndim for d in dimensions)
+    rest = [i for i in range(ndim) if i not in axes]
+    n = math.prod(operands[0].shape[i] for i in axes)
+    many = isinstance(init_values, (tuple, list))
+    combine = vmap(lambda a, b: tuple(computation(type(init_values)(a), type(init_values)(b))) if
+                   many else computation(a, b))
+    rows = [reshape(transpose(x, (*axes, *rest)), (n, math.prod(
+        x.shape[i] for i in rest))) for x in operands]
+    flat = vmap(combine)
+    while n > 1:
+        half = n // 2
+        left, right = ([r[k:k + half] for r in rows] for k in (0, half))
+        joined = flat(tuple(left), tuple(right))
+        rows = [concatenate([j, r[2 * half:]], 0) for j, r in zip(joined, rows)]
+        n -= half
+    width = rows[0].shape[1]
+    start = tuple(broadcast(v, (width,)) for v in init_values)
+    out = combine(start, tuple(r[0] for r in rows)) if n else start
+    shape = tuple(operands[0].shape[i] for i in rest)
+    return type(init_values)(reshape(o, shape) for o in out)
 
 
 def reduce_window(operand, init_value, computation, window_dimensions, window_strides, padding,
@@ -139,12 +166,18 @@ def top_k(operand, k, *, axis=-1):
 
 def associative_scan(fn, elems, reverse=False, axis=0):
     """Running combinations by an associative function, in logarithmic depth."""
+    if not callable(fn):
+        raise TypeError("lax.associative_scan: fn argument should be callable.")
     leaves, tree = tree_flatten(arrays(elems))
-    if len(leaves) == 1:
-        flat = lambda a, b: tree_flatten(fn(tree_unflatten(tree, [a]),  # noqa: E731
-                                            tree_unflatten(tree, [b])))[0][0]
-        return tree_unflatten(tree, [as_array(windows.associative_scan(
-            flat, leaves[0], axis, reverse))])
-    raise NotImplementedError("associative_scan of several arrays is not here yet.")
+    axis = axis % leaves[0].ndim
+    n = leaves[0].shape[axis]
+    if any(x.shape[axis] != n for x in leaves):
+        raise ValueError("Array inputs to associative_scan must have the same first dimension. "
+                         f"(saw: {[x.shape for x in leaves]})")
 
+    def combine(a, b):
+        return [as_array(x) for x in tree_flatten(fn(tree_unflatten(tree, a),
+                                                     tree_unflatten(tree, b)))[0]]
 
+    return tree_unflatten(tree, [as_array(x) for x in windows.associative_scan(
+        combine, leaves, axis, reverse)])
