@@ -64,3 +64,13 @@ def check(expression: str, rtol=2e-5):
 @pytest.mark.parametrize("call", rows.NUMPY)
 def test_numpy(call):
     check(f"jnp.{call}", 2e-4 if "poly" in call else 2e-5)
+
+
+@pytest.mark.parametrize("call", rows.LINALG)
+def test_linalg(call):
+    check(f"jnp.{call}", 2e-4)
+
+
+@pytest.mark.parametrize("call", rows.LAX)
+def test_lax(call):
+    check(f"jax.{call}", 1e-4)

@@ -58,7 +58,8 @@ def strengthen(body: Callable[[list[Aval]], Jaxpr], carry: list[Tensor], n: int)
     avals = [x.aval for x in carry]
     for _ in range(3):
         outs = body(avals).out_avals[:n]
-        changed = [o if a.weak_type and o.shape == a.shape and o is not a and is_wider(o, a) else a
+        changed = [o if a.weak_type and o.shape == a.shape and o.dtype != a.dtype
+                   and is_wider(o, a) else a
                    for a, o in zip(avals, outs)]
         if changed == avals:
             break

@@ -7,6 +7,7 @@ from compat.jax.lax.indexing import *  # noqa: F403
 from compat.jax.lax.others import *  # noqa: F403
 from compat.jax.lax.parallel import *  # noqa: F403
 from compat.jax.lax.products import *  # noqa: F403
+from compat.jax.lax.ragged import *  # noqa: F403
 from compat.jax.lax.reductions import *  # noqa: F403
 from compat.jax.lax.shapes import *  # noqa: F403
 from compat.jax.lax.solving import *  # noqa: F403

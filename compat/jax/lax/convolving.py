@@ -80,12 +80,11 @@ def conv_shape_tuple(lhs_shape, rhs_shape, strides, pads, batch_group_count=1) -
     return (lhs_shape[0] // batch_group_count, rhs_shape[0], *spatial)
 
 
-def conv_general_permutations(dimension_numbers) -> list[tuple]:
+def conv_general_permutations(dimension_numbers) -> tuple:
     """The permutations of both operands and the result from the standard layout."""
-    lhs, rhs, out = dimension_numbers
-    n = conv_dimension_numbers((1,) * len(lhs), (1,) * len(lhs), dimension_numbers)
-    del lhs, rhs, out
-    return [n.lhs_spec, n.rhs_spec, n.out_spec]
+    ones = (1,) * len(dimension_numbers[0])
+    n = conv_dimension_numbers(ones, ones, dimension_numbers)
+    return n.lhs_spec, n.rhs_spec, n.out_spec
 
 
 def conv_general_shape_tuple(lhs_shape, rhs_shape, window_strides, padding,

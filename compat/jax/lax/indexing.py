@@ -66,6 +66,17 @@ def scatter_with(name: str) -> Callable:
     return function
 
 
+def scatter_apply(operand, scatter_indices, func, dimension_numbers, *, update_shape=(),
+                  indices_are_sorted=False, unique_indices=False, mode=None):
+    """`func` of the elements at index vectors, in their places."""
+    from compat.jax import numpy as jnp
+
+    x = as_array(operand)
+    chosen = scatter_add(jnp.zeros(x.shape, int), scatter_indices, jnp.ones(update_shape, int),
+                         dimension_numbers, mode=mode)
+    return jnp.where(chosen > 0, func(x), x)
+
+
 scatter, scatter_add, scatter_sub, scatter_mul, scatter_min, scatter_max = map(
     scatter_with, ("scatter", "scatter-add", "scatter-sub", "scatter-mul", "scatter-min",
                    "scatter-max"))

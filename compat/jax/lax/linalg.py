@@ -6,7 +6,6 @@ import enum
 
 from compat.jax import numpy as jnp
 from compat.jax.array import as_array
-from compat.jax.lax.elementwise import conj
 from minigrad.core import table
 
 
@@ -29,7 +28,7 @@ def apply(name: str, *arrays, **params):
 
 
 def symmetrized(x):
-    return (x + conj(jnp.matrix_transpose(x))) / 2
+    return (x + jnp.conj(jnp.matrix_transpose(x))) / 2
 
 
 def cholesky(x, *, symmetrize_input=True):
@@ -71,8 +70,8 @@ def householder_product(a, taus):
 
 
 def lu(x):
-    """(packed factors, pivots, permutation)."""
-    return apply("lu", x)
+    """[packed factors, pivots, permutation]."""
+    return list(apply("lu", x))
 
 
 def lu_pivots_to_permutation(pivots, permutation_size):

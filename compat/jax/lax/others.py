@@ -252,14 +252,14 @@ def approx_max_k(operand, k, reduction_dimension=-1, recall_target=0.95,
     """The k largest along an axis, and their positions: exact here."""
     from compat.jax.lax.reductions import top_k
 
-    return tuple(top_k(operand, k, axis=reduction_dimension))
+    return top_k(operand, k, axis=reduction_dimension)
 
 
 def approx_min_k(operand, k, reduction_dimension=-1, recall_target=0.95,
                  reduction_input_size_override=-1, aggregate_to_topk=True):
     """The k smallest along an axis, and their positions: exact here."""
     values, places = approx_max_k(elementwise.neg(operand), k, reduction_dimension)
-    return elementwise.neg(values), places
+    return [elementwise.neg(values), places]
 
 
 # ------------------------------------------------------------------ random bits

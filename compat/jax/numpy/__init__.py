@@ -14,7 +14,7 @@ import numpy as np
 import minigrad.numpy as functions
 from compat.jax import face
 from compat.jax.array import Array, canonical_dtype
-from compat.jax.numpy import dtypes, linalg
+from compat.jax.numpy import dtypes
 from minigrad.core import Tensor
 from minigrad.numpy import creation, indexing, operators, selecting
 
@@ -108,7 +108,7 @@ UFUNCS = dict.fromkeys(
 
 def __getattr__(name: str):
     """Wrap a function of minigrad.numpy at its first use, and keep it."""
-    if name == "linalg":
+    if name in ("fft", "linalg"):
         return importlib.import_module(f"compat.jax.numpy.{name}")
     if name in WRITTEN:
         module = importlib.import_module(f"compat.jax.functions.{WRITTEN[name]}")
@@ -131,7 +131,7 @@ def with_ufunc_methods(name: str, function):
 
 OWN = (
     "ComplexWarning array asarray astype bfloat16 bool bool_ cdouble character complex128 "
-    "complex64 complex_ complexfloating copy csingle double dtype e euler_gamma finfo flexible "
+    "complex64 complex_ complexfloating copy csingle double dtype e euler_gamma fft finfo flexible "
     "float16 float32 float64 float_ floating from_dlpack generic get_printoptions iinfo inexact "
     "inf int16 int32 int64 int8 int_ integer isscalar issubdtype iterable linalg nan ndarray "
     "ndim newaxis number object_ pi pow power printoptions save savez set_printoptions shape "

@@ -1,25 +1,32 @@
-"""jax.numpy.linalg: norms and products (factorizations come with their primitives)."""
+"""jax.numpy.linalg: minigrad's linear algebra, with Arrays."""
 
 from compat.jax import face
-from minigrad.numpy import collecting, linear, norms, shaping
+from minigrad.numpy import collecting, matrices
+from minigrad.numpy import linalg as functions
 
-norm = face.eager(norms.norm, arrays=("x",))
-vector_norm = face.eager(norms.vector_norm, arrays=("x",))
-matrix_power = face.eager(norms.matrix_power, arrays=("a",))
-cross = face.eager(collecting.cross, arrays=("a", "b"))
-matmul, outer, vecdot = map(face.eager, (linear.matmul, linear.outer, linear.vecdot))
-tensordot = face.eager(linear.tensordot, arrays=("a", "b"))
-matrix_transpose = face.eager(shaping.matrix_transpose, arrays=("x",))
+(cholesky, cond, det, eig, eigh, eigvals, eigvalsh, inv, lstsq, matmul,
+ matrix_norm, matrix_power, matrix_rank, matrix_transpose, multi_dot, norm, outer, pinv, qr,
+ slogdet, solve, svd, svdvals, tensordot, tensorinv, tensorsolve, vecdot, vector_norm) = (
+    face.boxed(getattr(functions, name)) for name in (
+        "cholesky cond det eig eigh eigvals eigvalsh inv lstsq matmul matrix_norm "
+        "matrix_power matrix_rank matrix_transpose multi_dot norm outer pinv qr slogdet solve svd "
+        "svdvals tensordot tensorinv tensorsolve vecdot vector_norm").split())
 
 
-def multi_dot(arrays, *, precision=None):
-    """The product of several matrices, in the order that costs least."""
-    from compat.jax import numpy as jnp
+def cross(x1, x2, /, *, axis=-1):
+    """The vector product of vectors of three components along `axis`."""
+    for x in (x1, x2):
+        if x.shape[axis] != 3:
+            raise ValueError("Both input arrays must be (arrays of) 3-dimensional vectors, but "
+                             f"they have {x1.shape[axis]} and {x2.shape[axis]} dimensions instead.")
+    return face.boxed(collecting.cross)(x1, x2, axis=axis)
 
-    letters = "".join(chr(ord("a") + i) for i in range(len(arrays) + 1))
-    first, last = arrays[0].ndim == 1, arrays[-1].ndim == 1
-    terms = [letters[i:i + 2] for i in range(len(arrays))]
-    terms[0] = terms[0][1:] if first else terms[0]
-    terms[-1] = terms[-1][:-1] if last else terms[-1]
-    out = ("" if first else letters[0]) + ("" if last else letters[-1])
-    return jnp.einsum(f"{','.join(terms)}->{out}", *arrays, precision=precision)
+
+def diagonal(x, /, *, offset=0):
+    """The diagonals of the matrices in the last two axes."""
+    return face.boxed(matrices.diagonal)(x, offset, -2, -1)
+
+
+def trace(x, /, *, offset=0, dtype=None):
+    """The sums of the diagonals of the matrices in the last two axes."""
+    return face.boxed(matrices.trace)(x, offset, -2, -1, dtype)
