@@ -284,8 +284,9 @@ def running(name: str, impl, combine: Callable, accepts: str = "fciu") -> Primit
     return p
 
 
-def associative_scan(combine: Callable, xs: Sequence, axis: int = 0, reverse: bool = False) -> list:
-    """For arrays scanned together: all partial results of `combine` along `axis`, in about 2 log2(n) steps on whole arrays.
+def associative_scan(combine: Callable, xs: Sequence, axis: int = 0, reverse=False) -> list:
+    """For arrays scanned together: all partial results of `combine` along `axis`, in about
+    2 log2(n) steps on whole arrays.
 
     Neighbours are combined and the half as many results are scanned: that gives every second
     partial result. Each of the others is the one before it combined with one element.
