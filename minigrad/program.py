@@ -182,6 +182,20 @@ def subprograms(params: dict) -> list[tuple[str, Any]]:
     return found
 
 
+def has_effect(eqn: Eqn) -> bool:
+    """Does an equation do more than give values, itself or in a program inside?"""
+    if eqn.primitive.__dict__.get("effect"):
+        return True
+    return any(effects_of(inner) for _, inner in subprograms(eqn.params))
+
+
+def effects_of(jaxpr: Jaxpr) -> bool:
+    """Is there an equation that is wanted for what it does?"""
+    if "effect" not in jaxpr.cache:
+        jaxpr.cache["effect"] = any(map(has_effect, jaxpr.eqns))
+    return jaxpr.cache["effect"]
+
+
 # ------------------------------------------------------------------ checking
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import numpy as np
 
 from minigrad.core import table
-from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
+from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var, has_effect
 
 
 def dead_code(jaxpr: Jaxpr, keep: Callable[[Eqn], bool] = lambda eqn: False) -> Jaxpr:
@@ -19,7 +19,7 @@ def dead_code(jaxpr: Jaxpr, keep: Callable[[Eqn], bool] = lambda eqn: False) -> 
     needed = {v for v in jaxpr.outvars if type(v) is Var}
     kept = []
     for eqn in reversed(jaxpr.eqns):
-        if keep(eqn) or eqn.primitive.__dict__.get("effect") or needed & set(eqn.outvars):
+        if keep(eqn) or has_effect(eqn) or needed & set(eqn.outvars):
             kept.append(eqn)
             needed.update(v for v in eqn.invars if type(v) is Var)
     consts = [(v, c) for v, c in zip(jaxpr.constvars, jaxpr.consts) if v in needed]
@@ -87,7 +87,7 @@ def simplify(jaxpr: Jaxpr) -> Jaxpr:
 
 
 def equation_key(eqn: Eqn):
-    if eqn.primitive.__dict__.get("effect"):
+    if has_effect(eqn):
         return None
     atoms = tuple(a if type(a) is Var else (a.value.tobytes(), a.aval) for a in eqn.invars)
     try:

@@ -83,7 +83,8 @@ class Writer:
             text = f"{identifier(p.name)}({', '.join(texts + self.params(eqn))}{hidden_axes(eqn)})"
         if p.multiple_results:
             names = ", ".join(self.new_name(v) for v in eqn.outvars)
-            self.lines.append(f"{names}{',' * (len(eqn.outvars) == 1)} = {text}")
+            left = f"{names}{',' * (len(eqn.outvars) == 1)} = " if names else ""
+            self.lines.append(left + text)
             return
         (out,) = eqn.outvars
         if self.uses.get(out, 0) == 1 and len(display(text)) < 60 and out not in self.names:
@@ -177,7 +178,8 @@ def for_arrays(eqns: Sequence[Eqn], outvars: Sequence[Atom]) -> tuple[list[Eqn],
         kept.append(eqn)
     outvars = [same.get(v, v) if type(v) is Var else v for v in outvars]
     uses = count_uses(kept, outvars)
-    return [e for e in kept if e.outvars[0] not in stretched or e.outvars[0] in uses], outvars
+    return [e for e in kept if not e.outvars or e.outvars[0] not in stretched
+            or e.outvars[0] in uses], outvars
 
 
 def is_trailing(eqn: Eqn) -> bool:

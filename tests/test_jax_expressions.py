@@ -11,6 +11,7 @@ import pytest
 import compat.jax
 import compat.jax.numpy
 from tests import jax_expressions as rows
+from tests import jax_more_expressions as more
 
 def evaluate(expression: str, module, numpy):
     scope = {"jax": module, "jnp": numpy, "np": np, "lax": module.lax,
@@ -66,11 +67,11 @@ def test_numpy(call):
     check(f"jnp.{call}", 2e-4 if "poly" in call else 2e-5)
 
 
-@pytest.mark.parametrize("call", rows.LINALG)
+@pytest.mark.parametrize("call", more.LINALG)
 def test_linalg(call):
     check(f"jnp.{call}", 2e-4)
 
 
-@pytest.mark.parametrize("call", rows.LAX)
+@pytest.mark.parametrize("call", more.LAX)
 def test_lax(call):
     check(f"jax.{call}", 1e-4)

@@ -1,38 +1,48 @@
 """The jax face: `import compat.jax as jax` runs JAX programs on minigrad."""
 
+from __future__ import annotations
+
+import importlib
+
 from compat.jax import (
-    debug, errors, lax, nn, numpy, random, scipy, tree, tree_util,
+    debug, errors, lax, nn, numpy, random, tree, tree_util,
 )
-from compat.jax.array import CPU, Array
-from compat.jax.config import config, disable_jit, enable_x64
+from compat.jax.array import Array
+from compat.jax.callbacks import pure_callback
+from compat.jax.config import (
+    checking_leaks, config, debug_infs, debug_nans, default_device, default_matmul_precision,
+    disable_jit, enable_x64, ensure_compile_time_eval, numpy_rank_promotion,
+)
+from compat.jax.custom import (
+    checkpoint, closure_convert, custom_gradient, custom_jvp, custom_vjp, remat,
+)
+from compat.jax.devices import (
+    Device, default_backend, device_count, devices, local_device_count, local_devices,
+    process_count, process_index, process_indices,
+)
+from compat.jax.jitting import ShapeDtypeStruct, eval_shape, jit, make_jaxpr
+from compat.jax.parallel import pmap, shard_map
+from compat.jax.sharding import NamedSharding, P, Shard, make_mesh, reshard, set_mesh
 from compat.jax.transforms import (
-    ShapeDtypeStruct, block_until_ready, checkpoint, custom_jvp, custom_vjp, device_get,
-    device_put, eval_shape, grad, hessian, jacfwd, jacobian, jacrev, jit, jvp, linear_transpose,
-    linearize, make_jaxpr, named_call, remat, value_and_grad, vjp, vmap,
+    block_until_ready, clear_caches, copy_to_host_async, device_get, device_put, ds,
+    effects_barrier, fwd_and_bwd, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
+    linearize, named_call, named_scope, typeof, value_and_grad, vjp, vmap,
 )
+from minigrad.forward import FLOAT0 as float0
 
 __version__ = "0.10.2"
+__version_info__ = (0, 10, 2)
+
+# Namespaces that a program may not need: imported when they are first asked for.
+LAZY = set("ad_checkpoint custom_batching custom_derivatives dlpack dtypes example_libraries "
+           "experimental flatten_util image ops profiler scipy sharding stages typing".split())
+# What JAX offers from one of these under its own name too.
+FROM = {"checkpoint_policies": "ad_checkpoint"}
 
 
-def devices(backend=None) -> list:
-    """The devices there are: one CPU."""
-    return [CPU]
-
-
-def device_count(backend=None) -> int:
-    return 1
-
-
-local_devices, local_device_count = devices, device_count
-
-
-def default_backend() -> str:
-    return "cpu"
-
-
-def process_index() -> int:
-    return 0
-
-
-def process_count() -> int:
-    return 1
+def __getattr__(name: str):
+    if name in LAZY:
+        return importlib.import_module(f"compat.jax.{name}")
+    if name in FROM:
+        return getattr(importlib.import_module(f"compat.jax.{FROM[name]}"), name)
+    raise AttributeError(f"module 'jax' has no attribute {name!r}")

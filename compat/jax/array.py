@@ -9,8 +9,10 @@ from __future__ import annotations
 import numpy as np
 
 from compat.jax import printing
+from compat.jax.devices import all_devices
+from compat.jax.sharding import Shard, SingleDeviceSharding
 from minigrad import errors
-from minigrad.core import Tensor, config, make_box, to_array
+from minigrad.core import Tensor, config, make_box, make_spec, to_array
 from minigrad.numpy import operators, updating
 from minigrad.ops.families import dtype_kind
 
@@ -21,22 +23,6 @@ def canonical_dtype(dtype) -> np.dtype:
     """The dtype JAX uses for a requested one: 64 bits only if x64 is on."""
     dtype = np.dtype(dtype)
     return dtype if config.x64 else np.dtype(NARROW.get(dtype.name, dtype))
-
-
-class Device:
-    """The one device there is here."""
-
-    id, platform, device_kind, process_index = 0, "cpu", "cpu", 0
-    client = None
-
-    def __repr__(self) -> str:
-        return "CpuDevice(id=0)"
-
-    def __str__(self) -> str:
-        return "TFRT_CPU_0"
-
-
-CPU = Device()
 
 
 class ShapedArray:
@@ -60,6 +46,25 @@ class ShapedArray:
         return hash((self.shape, self.dtype, self.weak_type))
 
 
+class Deleted:
+    """What an Array holds whose memory was given away, to a donating function."""
+
+    def __init__(self, aval):
+        self.message = f"Array has been deleted with shape={ShapedArray(aval).str_short()}."
+
+    def __array__(self, dtype=None, copy=None):
+        raise RuntimeError(self.message)
+
+    def __getattr__(self, name: str):
+        raise RuntimeError(self.__dict__.get("message", name))
+
+
+def check_alive(x) -> None:
+    """Raise RuntimeError if the memory of an Array was given away."""
+    if isinstance(x, Tensor) and type(x.value) is Deleted:
+        raise RuntimeError(x.value.message)
+
+
 class Array(Tensor):
     """An immutable array."""
 
@@ -74,11 +79,44 @@ class Array(Tensor):
     at = property(updating.At)
     nbytes = property(lambda self: self.size * self.spec.dtype.itemsize)
     itemsize = property(lambda self: self.spec.dtype.itemsize)
-    device = property(lambda self: CPU)
-    is_fully_addressable = is_fully_replicated = True
+    is_fully_addressable = True
+    committed = False
+
+    @property
+    def sharding(self):
+        """How the array is placed: on the first device, if nobody said otherwise."""
+        return self.__dict__.get("placed") or SingleDeviceSharding(all_devices()[0])
+
+    @property
+    def device(self):
+        """The device, or the sharding where there are several."""
+        own = self.sharding
+        return next(iter(own.device_set)) if own.num_devices == 1 else own
+
+    is_fully_replicated = property(lambda self: self.sharding.is_fully_replicated)
+    global_shards = property(lambda self: self.addressable_shards)
 
     def devices(self) -> set:
-        return {CPU}
+        return self.sharding.device_set
+
+    @property
+    def addressable_shards(self) -> list:
+        """The parts that the devices hold."""
+        own = self.sharding
+        return [Shard(d, own, self.shape, self[index])
+                for d, index in own.devices_indices_map(self.shape).items()]
+
+    def addressable_data(self, index: int) -> Array:
+        """The part on one device."""
+        return self.addressable_shards[index].data
+
+    def delete(self) -> None:
+        """Give the memory back: any further use raises RuntimeError."""
+        self.value = Deleted(self.aval)
+        self.spec = make_spec(self.aval, False, "deleted")  # what is known of it finds no operation
+
+    def on_device_size_in_bytes(self) -> int:
+        return self.nbytes
 
     def block_until_ready(self) -> Array:
         return self
@@ -87,7 +125,7 @@ class Array(Tensor):
         """Nothing to do: values are on the host."""
 
     def is_deleted(self) -> bool:
-        return False
+        return type(self.value) is Deleted
 
     def __setitem__(self, index, value):
         raise TypeError(
@@ -136,7 +174,7 @@ class Array(Tensor):
 
 
 def from_numpy(value: np.ndarray, weak_type: bool = False) -> Array:
-    from minigrad.core import aval_of, make_spec
+    from minigrad.core import aval_of
 
     value = Array.canonical(value)
     return make_box(Array, value, make_spec(aval_of(value).update(weak_type=weak_type)))

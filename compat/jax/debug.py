@@ -1,13 +1,24 @@
-"""jax.debug: prints of concrete values."""
+"""jax.debug: prints and calls that happen when the program runs."""
+
+from compat.jax.callbacks import debug_callback as callback
+from compat.jax.callbacks import debug_log as log
+from compat.jax.callbacks import debug_print as print
 
 
-def print(fmt: str, *args, ordered: bool = False, **kwargs) -> None:
-    """Print `fmt.format(*args, **kwargs)` now; a traced value shows its type."""
+class DebugEffect:
+    """The effect of `print` and `callback`."""
+
+
+class OrderedDebugEffect:
+    """The same, in order."""
+
+
+def breakpoint(*, backend=None, filter_frames=True, num_frames=None, ordered=False, token=None,
+               **kwargs):
+    """Python's debugger where the program is traced."""
     import builtins
 
-    builtins.print(fmt.format(*args, **kwargs))
+    builtins.breakpoint()
 
 
-def callback(fn, *args, ordered: bool = False, **kwargs) -> None:
-    """Call `fn` with the values, now."""
-    fn(*args, **kwargs)
+__all__ = ["DebugEffect", "OrderedDebugEffect", "breakpoint", "callback", "log", "print"]

@@ -12,13 +12,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compat.jax.array import Array, as_array, canonical_dtype
+from compat.jax.array import Array, as_array, canonical_dtype, check_alive
 from minigrad.core import Tensor
 from minigrad.eager import Op, write_wrapper
 from minigrad.numpy.operators import is_operand
 from minigrad.numpy.promotion import check_array
 from minigrad.numpy.staging import staged
-from minigrad.tree import tree_map
+from minigrad.ops.families import dtype_kind
+from minigrad.tree import tree_flatten, tree_map
 
 # Parameters that hold arrays, by the names they have in jax.numpy. All others are static.
 ARRAYS = set(
@@ -41,11 +42,40 @@ class FaceOp(Op):
         given = {k: v for k, v in named if v is not self.defaults.get(k, self)}
         return self.fn(*[given.pop(k) for k in self.positional if k in given], **given)
 
+    def make_run(self, mode, operands, specs, statics):
+        run = super().make_run(mode, operands, specs, statics)
+        if not looks_at_results():
+            return run
+        return lambda *args: checked(self.name, run(*args))
+
     def slow(self, tensors: tuple, statics: tuple):
         for position, x in enumerate(tensors):
-            if x is not None and not isinstance(x, Tensor):
+            if isinstance(x, Tensor):
+                check_alive(x)
+            elif x is not None:
                 check_array(self.name, x, position)
         return super().slow(tensors, tuple(map(narrowed, statics)))
+
+
+def looks_at_results() -> bool:
+    from compat.jax.config import config
+
+    return config.jax_debug_nans or config.jax_debug_infs
+
+
+def checked(name: str, out):
+    """The result, or FloatingPointError where the settings forbid what is in it."""
+    from compat.jax.config import config
+
+    for x in tree_flatten(out)[0]:
+        value = x.value if isinstance(x, Tensor) and x.spec.concrete else None
+        if value is None or dtype_kind(x.spec.dtype) not in "fc":
+            continue
+        if config.jax_debug_nans and np.isnan(value).any():
+            raise FloatingPointError(f"invalid value (nan) encountered in {name}")
+        if config.jax_debug_infs and np.isinf(value).any():
+            raise FloatingPointError(f"invalid value (inf) encountered in {name}")
+    return out
 
 
 def defaults_of(fn: Callable) -> dict:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import contextmanager
 
 import numpy as np
 
 import minigrad
-from compat.jax.array import Array, ShapedArray, as_array, canonical_dtype
+from compat.jax.array import Array, ShapedArray, as_array
+from compat.jax.devices import Device
 from compat.jax.face import result_of_face, with_array_leaf
-from minigrad import forward, reverse
+from compat.jax.sharding import PartitionSpec, Sharding, as_sharding
+from minigrad import core, forward, reverse
 from minigrad.batch import vmap as batch_vmap
-from minigrad.core import Tensor, aval_of, make_box, make_spec
-from minigrad.jit import Jitted, as_tuple
-from minigrad.jit import make_jaxpr as program_of
-from minigrad.ops import calls
-from minigrad.tree import tree_flatten, tree_map, tree_unflatten
+from minigrad.core import Tensor, aval_of, make_box
+from minigrad.tree import flatten_axes, tree_flatten, tree_map, tree_unflatten
 
 
 def arrays(tree):
@@ -98,28 +98,6 @@ def linearize(fun: Callable, *primals, has_aux: bool = False):
             *(tree_map(result_of_face, a) for a in aux))
 
 
-def closure_convert(fun: Callable, *example_args):
-    """(`fun` with what it closes over as further arguments, these values): only values that are
-    being differentiated or traced are taken out, others stay where they are."""
-    leaves, tree = tree_flatten(arrays(example_args))
-    flat, seen = forward.flatten_fun(fun, tree)
-    program = minigrad.program.stage(flat, [aval_of(x) for x in leaves], Array)
-    out_tree = seen["tree"]
-    taken = [isinstance(c, Tensor) and not c.spec.concrete for c in program.consts]
-    hoisted = [as_array(c) for c, t in zip(program.consts, taken) if t]
-
-    def converted(*args):
-        values, given = tree_flatten(arrays(args[:len(args) - len(hoisted)]))
-        del given
-        own = iter(args[len(args) - len(hoisted):])
-        closed = program.replace(consts=[next(own) if t else c
-                                         for c, t in zip(program.consts, taken)])
-        outs = minigrad.program.eval_jaxpr(closed, *values)
-        return tree_unflatten(out_tree, [as_array(o) for o in outs])
-
-    return converted, hoisted
-
-
 def linear_transpose(fun: Callable, *primals):
     """The transpose of a linear function, for arguments of the given types."""
     leaves, tree = tree_flatten(primals)
@@ -135,7 +113,7 @@ def linear_transpose(fun: Callable, *primals):
     return transpose
 
 
-# ------------------------------------------------------------------ vmap, jit, programs
+# ------------------------------------------------------------------ vmap
 
 
 def vmap(fun: Callable, in_axes=0, out_axes=0, axis_name=None, axis_size=None,
@@ -146,181 +124,27 @@ def vmap(fun: Callable, in_axes=0, out_axes=0, axis_name=None, axis_size=None,
     return wrap(mapped)
 
 
-class JittedFunction(Jitted):
-    """What `jit` returns: also `lower`, `eval_shape` and `clear_cache`, as in JAX."""
-
-    enabled = True  # `disable_jit` turns it off for all
-
-    def box_leaf(self, value) -> Tensor:
-        return super().box_leaf(value if not isinstance(value, Tensor) else as_array(value))
-
-    def eval_shape(self, *args, **kwargs):
-        return eval_shape(self.fn, *args, **kwargs)
-
-    def trace(self, *args, **kwargs):
-        return make_jaxpr(self.fn)(*args, **kwargs)
-
-    def clear_cache(self) -> None:
-        self.programs.clear()
-        self.launches.clear()
-
-    def __repr__(self) -> str:
-        return f"<PjitFunction of {self.fn!r}>"
-
-
-def jit(fun: Callable | None = None, /, *, static_argnums=None, static_argnames=None,
-        donate_argnums=None, donate_argnames=None, keep_unused=False, device=None, backend=None,
-        inline=False, in_shardings=None, out_shardings=None, compiler_options=None):
-    """Stage `fun` once for each types of arguments, then run the program."""
-    if fun is None:
-        return functools.partial(jit, static_argnums=static_argnums,
-                                 static_argnames=static_argnames, donate_argnums=donate_argnums,
-                                 inline=inline)
-    check_callable(fun)
-    names, numbers = static_parameters(fun, static_argnums, static_argnames)
-    return JittedFunction(fun, numbers, names, donate_argnums or (), Array, True, inline)
-
-
-def static_parameters(fun, numbers, names) -> tuple[tuple, tuple]:
-    """(names, numbers) of static parameters: what is given one way is found the other way."""
-    import inspect
-
-    numbers = as_tuple(numbers) if numbers is not None else ()
-    names = as_tuple(names) if names is not None else ()
-    try:
-        parameters = [p for p in inspect.signature(fun).parameters.values()
-                      if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
-    except (TypeError, ValueError):
-        return names, numbers
-    listed = [p.name for p in parameters]
-    found = tuple(listed.index(n) for n in names if n in listed)
-    named = tuple(listed[i] for i in numbers if -len(listed) <= i < len(listed))
-    return tuple(dict.fromkeys(names + named)), tuple(dict.fromkeys(numbers + found))
-
-
-def make_jaxpr(fun: Callable, static_argnums=(), axis_env=None, return_shape=False) -> Callable:
-    """A function that returns the program of `fun`."""
-    check_callable(fun)
-
-    @functools.wraps(fun)
-    def traced(*args, **kwargs):
-        args = [a if i in as_tuple(static_argnums) else abstract_leaves(a)
-                for i, a in enumerate(args)]
-        if isinstance(fun, JittedFunction):
-            target = functools.wraps(fun.fn)(lambda *a, **k: fun(*a, **k))
-        else:
-            target = fun
-        program = program_of(target, static_argnums, Array)(
-            *args, **abstract_leaves(kwargs))
-        if not return_shape:
-            return program
-        return program, eval_shape(fun, *args, **kwargs)
-
-    return traced
-
-
-class ShapeDtypeStruct:
-    """A shape and a dtype that stand for an array."""
-
-    def __init__(self, shape, dtype, *, weak_type: bool = False, sharding=None):
-        self.shape, self.dtype = tuple(shape), np.dtype(dtype)
-        self.weak_type, self.sharding = weak_type, sharding
-
-    ndim = property(lambda self: len(self.shape))
-    size = property(lambda self: int(np.prod(self.shape, dtype=np.int64)))
-
-    def __repr__(self) -> str:
-        weak = ", weak_type=True" if self.weak_type else ""
-        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"
-
-    def __eq__(self, other) -> bool:
-        return isinstance(other, ShapeDtypeStruct) and vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash((self.shape, self.dtype, self.weak_type))
-
-
-def abstract_leaves(tree):
-    """Shapes that stand for arrays, as boxes that have a type but no numbers."""
-    return tree_map(
-        lambda x: stand_in(x) if isinstance(x, (ShapeDtypeStruct, ShapedArray)) else x, tree)
-
-
-def stand_in(x) -> Array:
-    value = np.broadcast_to(np.zeros((), canonical_dtype(x.dtype)), x.shape)
-    return make_box(Array, value, make_spec(aval_of(value).update(weak_type=x.weak_type)))
-
-
-def eval_shape(fun: Callable, *args, **kwargs):
-    """The shapes and dtypes of `fun(*args)`, found without computing."""
-    trees: list = []
-
-    @functools.wraps(fun)
-    def flat(*a, **k):
-        leaves, tree = tree_flatten(fun(*a, **k))
-        trees[:] = [tree]
-        return leaves
-
-    program = make_jaxpr(flat)(*args, **kwargs)
-    return tree_unflatten(trees[0], [
-        ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in program.out_avals])
-
-
 # ------------------------------------------------------------------ the rest
 
 
-class custom_jvp(calls.custom_jvp):
-    """A function with its own forward derivative."""
-
-    def __call__(self, *args, **kwargs):
-        args = positional(self.fun, args, kwargs)
-        return tree_map(result_of_face, super().__call__(
-            *[a if i in self.nondiff_argnums else arrays(a) for i, a in enumerate(args)]))
-
-
-class custom_vjp(calls.custom_vjp):
-    """A function with its own reverse derivative."""
-
-    def __call__(self, *args, **kwargs):
-        args = positional(self.fun, args, kwargs)
-        return tree_map(result_of_face, super().__call__(
-            *[a if i in self.nondiff_argnums else arrays(a) for i, a in enumerate(args)]))
+def device_put(x, device=None, *, src=None, donate=False, may_alias=None):
+    """Every leaf as an Array, on a device or cut by a sharding (a tree of them is a prefix)."""
+    if device is None:
+        return arrays(x)
+    leaves, tree = tree_flatten(arrays(x))
+    whole = isinstance(device, (Device, Sharding, PartitionSpec))
+    placed = [device] * len(leaves) if whole else flatten_axes("device_put", tree, device)
+    return tree_unflatten(tree, [on_device(v, p) for v, p in zip(leaves, placed)])
 
 
-def positional(fun: Callable, args, kwargs) -> tuple:
-    if not kwargs:
-        return args
-    import inspect
-
-    bound = inspect.signature(fun).bind(*args, **kwargs)
-    bound.apply_defaults()
-    return bound.args
-
-
-def checkpoint(fun: Callable | None = None, /, *, prevent_cse=True, policy=None,
-               static_argnums=()) -> Callable:
-    """`fun`, whose derivative recomputes instead of saving."""
-    if fun is None:
-        return functools.partial(checkpoint, prevent_cse=prevent_cse, policy=policy,
-                                 static_argnums=static_argnums)
-    staged = calls.checkpoint(fun, prevent_cse=prevent_cse, policy=policy,
-                              static_argnums=static_argnums)
-    fixed = as_tuple(static_argnums)
-
-    @functools.wraps(fun)
-    def call(*args, **kwargs):
-        args = [a if i in fixed else arrays(a) for i, a in enumerate(args)]
-        return tree_map(result_of_face, staged(*args, **arrays(kwargs)))
-
-    return call
-
-
-remat = checkpoint
-
-
-def device_put(x, device=None, **_):
-    """Every leaf as an Array."""
-    return arrays(x)
+def on_device(x: Array, device) -> Array:
+    sharding = as_sharding(device)
+    if sharding is None or not x.spec.concrete:
+        return x
+    sharding.shard_shape(x.shape)  # raises where the parts do not come out even
+    out = make_box(Array, x.value, x.spec, x.node)
+    out.placed = sharding
+    return out
 
 
 def device_get(x):
@@ -334,6 +158,60 @@ def block_until_ready(x):
 
 
 def named_call(fun: Callable, *, name: str | None = None) -> Callable:
+    """`fun` under a name, which programs do not show."""
     return fun
 
 
+@contextmanager
+def named_scope(name: str):
+    """A name for what is traced inside, which programs do not show."""
+    if not isinstance(name, str):
+        raise TypeError("named_scope name argument must be a string.")
+    yield
+
+
+def fwd_and_bwd(fun: Callable, argnums, has_aux: bool = False, jitted: bool = True):
+    """(a function that gives the value and residuals, one that turns residuals and a cotangent
+    into gradients)."""
+    chosen = (argnums,) if isinstance(argnums, int) else tuple(argnums)
+
+    def fwd(*args):
+        def of_chosen(*given):
+            full = list(args)
+            for i, x in zip(chosen, given):
+                full[i] = x
+            return fun(*full)
+
+        out, pullback, *aux = vjp(of_chosen, *[args[i] for i in chosen], has_aux=has_aux)
+        return (out, *aux, minigrad.tree.Partial(pullback))
+
+    def bwd(residuals, cotangent):
+        grads = residuals(cotangent)
+        return grads[0] if isinstance(argnums, int) else grads
+
+    return fwd, bwd
+
+
+def typeof(x) -> ShapedArray:
+    """The type of a value."""
+    return ShapedArray(aval_of(x))
+
+
+def ds(start, size=None, stride=None) -> slice:
+    """A slice by its start and size."""
+    return slice(start, start + size, stride) if size is not None else slice(0, start, stride)
+
+
+def copy_to_host_async(x):
+    """Nothing to do: values are on the host."""
+    return x
+
+
+def effects_barrier() -> None:
+    """Nothing here is asynchronous."""
+
+
+def clear_caches() -> None:
+    """Forget programs and derived operations."""
+    for clear in core.caches_to_clear:
+        clear()

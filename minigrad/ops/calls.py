@@ -14,7 +14,7 @@ from minigrad.ops.bodies import (
     as_dims, close_over, invert, merge, partial_eval_jaxpr, pick, split_list, transpose_jaxpr,
 )
 from minigrad.ops.families import broadcast_batch, instantiate, move_axis
-from minigrad.program import Jaxpr, eval_jaxpr, stage
+from minigrad.program import Jaxpr, effects_of, eval_jaxpr, stage
 from minigrad.reverse import backward_pass
 from minigrad.simplify import dead_code
 from minigrad.source import array_function
@@ -72,7 +72,7 @@ def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
     known, captured = close_over(known)
     given = [*captured, *pick(args, invert(unknown))]
     known, staged, forwarded = needed_residuals(known, staged, flags.count(False))
-    out = jit_p(*given, jaxpr=known, **params) if known.outvars else []
+    out = jit_p(*given, jaxpr=known, **params) if known.outvars or effects_of(known) else []
     outs_known, made = split_list(out, flags.count(False))
     made = iter(made)
     residuals = [next(made) if i is None else given[i] for i in forwarded]

@@ -20,7 +20,7 @@ from minigrad.ops.families import (
 def select_n_abstract(which, *cases):
     if not cases:
         raise TypeError("select must have at least one case")
-    check_dtypes("select", cases, "fciub")
+    check_dtypes("select", cases, "fciubk")
     if any(c.shape != cases[0].shape for c in cases):
         raise TypeError("select cases must have the same shapes, got "
                         f"[{', '.join(str(c.shape) for c in cases)}].")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compat.jax import transforms
+from compat.jax import custom, transforms
 from compat.jax.lax.elementwise import stop_gradient
 from compat.jax.transforms import arrays, results
 from minigrad.ops import solves
@@ -19,9 +19,9 @@ def custom_root(f, initial_guess, solve, tangent_solve, has_aux=False):
     """x with `f(x) == 0`, as `solve(f, initial_guess)` finds it; its derivative solves the
     linearized equation by `tangent_solve(linear_function, y)`."""
     guess = arrays(initial_guess)
-    closed, consts = transforms.closure_convert(f, guess)
+    closed, consts = custom.closure_convert(f, guess)
 
-    @transforms.custom_jvp
+    @custom.custom_jvp
     def root(consts, guess):
         return solve(lambda x: closed(x, *consts), guess)
 

@@ -1,0 +1,209 @@
+"""`jit`, and functions as programs: make_jaxpr, eval_shape."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+
+from compat.jax.array import Array, ShapedArray, as_array, canonical_dtype, check_alive
+from compat.jax.face import checked, looks_at_results
+from compat.jax.stages import ArgInfo, Traced
+from compat.jax.transforms import arrays, check_callable, device_put, results
+from minigrad.core import Tensor, aval_of, make_box, make_spec
+from minigrad.jit import Jitted, as_tuple
+from minigrad.jit import make_jaxpr as program_of
+from minigrad.tree import tree_flatten, tree_map, tree_unflatten
+
+
+class JittedFunction(Jitted):
+    """What `jit` returns: also `lower`, `eval_shape` and `clear_cache`, as in JAX."""
+
+    alive: weakref.WeakSet = weakref.WeakSet()
+
+    def __init__(self, *args, **options):
+        super().__init__(*args, **options)
+        self.alive.add(self)
+
+    def slow_call(self, args, kwargs):
+        if not self.enabled:
+            return results(self.fn(*arrays(args), **arrays(kwargs)))
+        out = super().slow_call(args, kwargs)
+        return checked(f"jit({self.name})", out) if looks_at_results() else out
+
+    def remember(self, staged, args, kwargs) -> None:
+        if not looks_at_results():  # the shorter way does not look
+            super().remember(staged, args, kwargs)
+
+    def give_away(self, args, out) -> None:
+        """Delete the arguments whose memory a result could take."""
+        room = Counter((x.shape, x.dtype) for x in tree_flatten(out)[0])
+        unused = []
+        for i in self.donate_argnums:
+            for x in tree_flatten(args[i])[0] if -len(args) <= i < len(args) else ():
+                if not isinstance(x, Array) or not x.spec.concrete:
+                    continue
+                room[x.shape, x.dtype] -= 1
+                if room[x.shape, x.dtype] >= 0:
+                    x.delete()
+                else:
+                    unused.append(ShapedArray(x.aval).str_short())
+        if unused:
+            warnings.warn(f"Some donated buffers were not usable: {', '.join(unused)}.\nSee an "
+                          "explanation at https://docs.jax.dev/en/latest/faq.html#buffer-donation.",
+                          stacklevel=3)
+
+    def box_leaf(self, value) -> Tensor:
+        check_alive(value)
+        return super().box_leaf(value if not isinstance(value, Tensor) else as_array(value))
+
+    def eval_shape(self, *args, **kwargs):
+        return eval_shape(self.fn, *args, **kwargs)
+
+    def trace(self, *args, **kwargs) -> Traced:
+        """The program for these arguments, with what is known about it."""
+        leaves, _, rebuild = self.flatten(abstract_leaves(args), abstract_leaves(kwargs))
+        staged = self.stage(leaves, rebuild)
+        fixed = {i % len(args) for i in self.static_argnums if args}
+        dynamic = tuple(a for i, a in enumerate(args) if i not in fixed)
+        named = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
+        in_tree = tree_flatten((dynamic, named))[1]
+        donated = [i in self.donate_argnums for i, a in enumerate(args) if i not in fixed
+                   for _ in tree_flatten(a)[0]]
+        infos = [ArgInfo(x.aval, d) for x, d in itertools.zip_longest(
+            leaves, donated, fillvalue=False)]
+        shapes = tree_unflatten(staged.results.tree, [
+            ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type)
+            for a in staged.jaxpr.out_avals])
+        return Traced(self, staged.jaxpr, in_tree, staged.results.tree,
+                      tree_unflatten(in_tree, infos), shapes)
+
+    def lower(self, *args, **kwargs):
+        """The program for these arguments, ready to be compiled."""
+        return self.trace(*args, **kwargs).lower()
+
+    def clear_cache(self) -> None:
+        self.programs.clear()
+        self.launches.clear()
+
+    def __repr__(self) -> str:
+        return f"<PjitFunction of {self.fn!r}>"
+
+
+class DonatingFunction(JittedFunction):
+    """A jitted function that takes the memory of some arguments."""
+
+    def __call__(self, *args, **kwargs):
+        out = super().__call__(*args, **kwargs)
+        self.give_away(args, out)
+        return out
+
+
+def jit(fun: Callable | None = None, /, *, static_argnums=None, static_argnames=None,
+        donate_argnums=None, donate_argnames=None, keep_unused=False, device=None, backend=None,
+        inline=False, in_shardings=None, out_shardings=None, compiler_options=None):
+    """Stage `fun` once for each types of arguments, then run the program."""
+    if fun is None:
+        return functools.partial(
+            jit, static_argnums=static_argnums, static_argnames=static_argnames,
+            donate_argnums=donate_argnums, donate_argnames=donate_argnames, inline=inline,
+            in_shardings=in_shardings, out_shardings=out_shardings)
+    check_callable(fun)
+    names, numbers = static_parameters(fun, static_argnums, static_argnames)
+    _, donated = static_parameters(fun, donate_argnums, donate_argnames)
+    kind = DonatingFunction if donated else JittedFunction
+    jitted = kind(fun, numbers, names, donated, Array, True, inline)
+    if out_shardings is None:
+        return jitted
+    return functools.wraps(fun)(lambda *args, **kwargs: device_put(jitted(*args, **kwargs),
+                                                                   out_shardings))
+
+
+def static_parameters(fun, numbers, names) -> tuple[tuple, tuple]:
+    """(names, numbers) of static parameters: what is given one way is found the other way."""
+    import inspect
+
+    numbers = as_tuple(numbers) if numbers is not None else ()
+    names = as_tuple(names) if names is not None else ()
+    try:
+        parameters = [p for p in inspect.signature(fun).parameters.values()
+                      if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    except (TypeError, ValueError):
+        return names, numbers
+    listed = [p.name for p in parameters]
+    found = tuple(listed.index(n) for n in names if n in listed)
+    named = tuple(listed[i] for i in numbers if -len(listed) <= i < len(listed))
+    return tuple(dict.fromkeys(names + named)), tuple(dict.fromkeys(numbers + found))
+
+
+def make_jaxpr(fun: Callable, static_argnums=(), axis_env=None, return_shape=False) -> Callable:
+    """A function that returns the program of `fun`."""
+    check_callable(fun)
+
+    @functools.wraps(fun)
+    def traced(*args, **kwargs):
+        args = [a if i in as_tuple(static_argnums) else abstract_leaves(a)
+                for i, a in enumerate(args)]
+        if isinstance(fun, JittedFunction):
+            target = functools.wraps(fun.fn)(lambda *a, **k: fun(*a, **k))
+        else:
+            target = fun
+        program = program_of(target, static_argnums, Array)(
+            *args, **abstract_leaves(kwargs))
+        if not return_shape:
+            return program
+        return program, eval_shape(fun, *args, **kwargs)
+
+    return traced
+
+
+class ShapeDtypeStruct:
+    """A shape and a dtype that stand for an array."""
+
+    def __init__(self, shape, dtype, *, weak_type: bool = False, sharding=None):
+        self.shape, self.dtype = tuple(shape), np.dtype(getattr(dtype, "dtype", dtype))
+        self.weak_type, self.sharding = weak_type, sharding
+
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: int(np.prod(self.shape, dtype=np.int64)))
+
+    def __repr__(self) -> str:
+        weak = ", weak_type=True" if self.weak_type else ""
+        return f"ShapeDtypeStruct(shape={self.shape}, dtype={self.dtype.name}{weak})"
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, ShapeDtypeStruct) and vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self.dtype, self.weak_type))
+
+
+def abstract_leaves(tree):
+    """Shapes that stand for arrays, as boxes that have a type but no numbers."""
+    return tree_map(
+        lambda x: stand_in(x) if isinstance(x, (ShapeDtypeStruct, ShapedArray)) else x, tree)
+
+
+def stand_in(x) -> Array:
+    value = np.broadcast_to(np.zeros((), canonical_dtype(x.dtype)), x.shape)
+    return make_box(Array, value, make_spec(aval_of(value).update(weak_type=x.weak_type)))
+
+
+def eval_shape(fun: Callable, *args, **kwargs):
+    """The shapes and dtypes of `fun(*args)`, found without computing."""
+    trees: list = []
+
+    @functools.wraps(fun)
+    def flat(*a, **k):
+        leaves, tree = tree_flatten(fun(*a, **k))
+        trees[:] = [tree]
+        return leaves
+
+    program = make_jaxpr(flat)(*args, **kwargs)
+    return tree_unflatten(trees[0], [
+        ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type) for a in program.out_avals])
