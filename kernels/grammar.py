@@ -146,3 +146,9 @@ def dtype_name(dtype: Any) -> str:
     if dtype.name == "bfloat16":
         return "bf16"
     return "bool" if dtype.kind == "b" else f"{dtype.kind}{dtype.itemsize * 8}"
+
+
+@cache
+def has_function(name: str, dtype: str) -> bool:
+    """Whether kernels may call `name` with a first argument of this type."""
+    return name in INTRINSICS or any(library.find(name, dtype) for library in elementary())

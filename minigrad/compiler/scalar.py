@@ -10,7 +10,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from kernels.grammar import INTRINSICS, STORED, dtype_name, vecmath
+from kernels.grammar import STORED, dtype_name, has_function
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Literal
 
@@ -44,11 +44,6 @@ def is_pointwise(eqn: Eqn) -> bool:
     return eqn.primitive.family == "elementwise" and body(eqn) is not None
 
 
-@lru_cache(4096)
-def has_function(name: str, dtype: str) -> bool:
-    return name in INTRINSICS or vecmath().find(name, computed(dtype)) is not None
-
-
 def body(eqn: Eqn) -> str | None:
     """The expression over x, y, z for one element, without the cast to the result's type."""
     avals = avals_of(eqn)
@@ -71,7 +66,7 @@ def body(eqn: Eqn) -> str | None:
                 "i": "minimum(maximum(x, -1), 1)", "u": "minimum(x, 1)"}.get(kind)
     if name == "div" and kind in "iu":
         return "quotient(x, y)"
-    if name == "logistic" and has_function("logistic", dtypes[0]):
+    if name == "logistic" and has_function("logistic", computed(dtypes[0])):
         return "logistic(x)"
     if kind == "b" and name in ("ge", "gt", "le", "lt", "add_any"):
         return None
@@ -83,7 +78,7 @@ def body(eqn: Eqn) -> str | None:
     text = CALL.sub(lambda m: NAMES.get(m[1], m[1]) + "(", scalar)
     if kind in "iu" and "/" in text:
         return None
-    return text if all(has_function(f, dtypes[0]) for f in CALL.findall(text)) else None
+    return text if all(has_function(f, computed(dtypes[0])) for f in CALL.findall(text)) else None
 
 
 def conversion(source: str, target: str) -> str | None:
