@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kernels import reference
+from kernels import pooling, reference
 from kernels import windows as kernels
 from kernels.reference import highest, lowest
 from minigrad.core import BOOL, Primitive, aval_of, make_aval
@@ -96,7 +96,7 @@ def window_sum_transpose(ct, x, *, window_dimensions, window_strides, padding, b
 
 
 reduce_window_sum = moves(
-    "reduce_window_sum", kernels.reduce_window_sum, window_sum_shape, window_sum_transpose,
+    "reduce_window_sum", pooling.reduce_window_sum, window_sum_shape, window_sum_transpose,
     window_batch(lambda: reduce_window_sum),
 )
 
@@ -113,8 +113,8 @@ def window_of_winner(name: str, impl, select_prim: Primitive) -> Primitive:
     return p
 
 
-reduce_window_max = window_of_winner("reduce_window_max", kernels.reduce_window_max, ge)
-reduce_window_min = window_of_winner("reduce_window_min", kernels.reduce_window_min, le)
+reduce_window_max = window_of_winner("reduce_window_max", pooling.reduce_window_max, ge)
+reduce_window_min = window_of_winner("reduce_window_min", pooling.reduce_window_min, le)
 
 # ------------------------------------------------------------------ from and to the winner
 
@@ -161,7 +161,7 @@ def scatter_transpose(ct, source, x, **window):
 
 
 select_and_scatter_add = linear(  # source, operand -> each element of source put on the winner
-    "select_and_scatter_add", kernels.select_and_scatter_add,
+    "select_and_scatter_add", pooling.select_and_scatter_add,
     lambda source, x, **_: make_aval(x.shape, source.dtype, source.weak_type and x.weak_type),
     scatter_transpose, both_batched(lambda: select_and_scatter_add),
 )
