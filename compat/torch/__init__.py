@@ -14,8 +14,8 @@ import math
 import sys
 
 from compat.torch import (
-    autograd, fft, func, linalg, masked, methods, nn, optim, random, signal, special, testing,
-    utils,
+    autograd, fft, func, linalg, masked, methods, nn, optim, random, serialization, signal,
+    special, testing, utils,
 )
 from compat.torch.autograd import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,
@@ -32,6 +32,7 @@ from compat.torch.nn import functional
 from compat.torch.nn.functional import cosine_similarity, dropout, embedding, layer_norm
 from compat.torch.nn.parameter import Parameter
 from compat.torch.printing import get_printoptions, printoptions, set_printoptions
+from compat.torch.serialization import load, save
 from compat.torch.random import (
     Generator, default_generator, fork_rng, get_rng_state, initial_seed, manual_seed, seed,
     set_rng_state,

@@ -218,6 +218,7 @@ class NormWithStatistics(Module):
 
     ranks: tuple[int, ...]
     expected: str
+    _version = 2
 
     def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True,
                  track_running_stats=True, device=None, dtype=None, *, bias=True):
@@ -241,6 +242,14 @@ class NormWithStatistics(Module):
     def reset_parameters(self) -> None:
         self.reset_running_stats()
         reset_affine(self)
+
+    def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest) -> None:
+        """State of old, before batches were counted, has no count."""
+        count = f"{prefix}num_batches_tracked"
+        if local_metadata.get("version", 1) < 2 and self.track_running_stats:
+            own = self.num_batches_tracked
+            state_dict.setdefault(count, creation.tensor(0) if own is None else own)
+        super()._load_from_state_dict(state_dict, prefix, local_metadata, *rest)
 
     def _check_input_dim(self, input) -> None:
         if input.dim() not in self.ranks:
