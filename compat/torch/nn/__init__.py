@@ -10,9 +10,8 @@ from compat.torch.nn.containers import (
     ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential,
 )
 from compat.torch.nn.layers import (
-    BatchNorm1d, BatchNorm2d, BatchNorm3d, Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d,
-    ConvTranspose2d, ConvTranspose3d, Embedding, EmbeddingBag, GroupNorm, Identity, InstanceNorm1d,
-    InstanceNorm2d, InstanceNorm3d, LayerNorm, Linear, PReLU, RMSNorm, SyncBatchNorm,
+    Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Embedding,
+    EmbeddingBag, Identity, Linear, PReLU,
 )
 from compat.torch.nn.lazy import (
     LazyBatchNorm1d, LazyBatchNorm2d, LazyBatchNorm3d, LazyConv1d, LazyConv2d, LazyConv3d,
@@ -20,6 +19,10 @@ from compat.torch.nn.lazy import (
     LazyInstanceNorm2d, LazyInstanceNorm3d, LazyLinear, UninitializedBuffer, UninitializedParameter,
 )
 from compat.torch.nn.module import Module
+from compat.torch.nn.norms import (
+    BatchNorm1d, BatchNorm2d, BatchNorm3d, GroupNorm, InstanceNorm1d, InstanceNorm2d,
+    InstanceNorm3d, LayerNorm, RMSNorm, SyncBatchNorm,
+)
 from compat.torch.nn.recurrent import (
     GRU, LSTM, RNN, GRUCell, LSTMCell, RNNBase, RNNCell, RNNCellBase,
 )

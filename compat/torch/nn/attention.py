@@ -9,8 +9,9 @@ from compat.torch.dtypes import get_default_dtype
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
 from compat.torch.nn.containers import ModuleList
-from compat.torch.nn.layers import LayerNorm, Linear, parameter
+from compat.torch.nn.layers import Linear, parameter
 from compat.torch.nn.module import Module, clones
+from compat.torch.nn.norms import LayerNorm
 from compat.torch.nn.simple import Dropout
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compat.torch.nn import layers
+from compat.torch.nn import layers, norms
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Buffer, Parameter, Tensor
 
@@ -108,7 +108,7 @@ class Lazy(Module):
 
 
 def lazy(name: str, size: str, axis: int) -> type:
-    final = getattr(layers, name)
+    final = getattr(norms if "Norm" in name else layers, name)
     return type(f"Lazy{name}", (Lazy, final), {
         "final": final, "size": size, "axis": axis, "__module__": __name__,
         "switched_on": ("affine", "track_running_stats") if "Norm" in name else (),

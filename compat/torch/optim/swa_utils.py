@@ -7,8 +7,8 @@ import math
 
 from compat.torch.autograd import no_grad
 from compat.torch.creation import tensor
-from compat.torch.nn.layers import BatchNorm
 from compat.torch.nn.module import Module
+from compat.torch.nn.norms import BatchNorm
 from compat.torch.optim.scheduler import LRScheduler, each
 
 
