@@ -63,10 +63,10 @@ class Case:
         return [np.stack([np.asarray(example[i]) for example in self.examples])
                 for i in range(len(self.args))]
 
-    def chosen(self, f: Callable) -> Callable:
+    def chosen(self, f: Callable, args: Sequence) -> Callable:
         """`f` as a function of its floating operands, to its floating results."""
         def of_inexact(*xs):
-            full = list(self.args)
+            full = list(args)
             for i, x in zip(self.inexact, xs):
                 full[i] = x
             return [y for y in jax.tree.leaves(f(*full)) if is_inexact(np.dtype(y.dtype))]
@@ -77,19 +77,16 @@ class Case:
         rng = np.random.default_rng(seed)
         return [random_like(rng, x) for x in likes]
 
-    def ask(self, check: str, api, f: Callable, cts: Sequence | None = None) -> list:
-        """The leaves of one check; `api` is jax or compat.jax."""
-        if check == "forward":
-            return jax.tree.leaves(f(*self.args))
-        if check == "jit":
-            return jax.tree.leaves(api.jit(f)(*self.args))
-        if check == "vmap":
-            return jax.tree.leaves(api.vmap(f)(*self.batched))
-        primals = [self.args[i] for i in self.inexact]
+    def ask(self, check: str, api, f: Callable, args: Sequence, moved: Sequence) -> list:
+        """The leaves of one check; `api` is jax or compat.jax. `args` are the operands (a batch of
+        them for vmap), `moved` the tangents or the cotangents."""
+        if check in ("forward", "jit", "vmap"):
+            transform = {"forward": lambda f: f, "jit": api.jit, "vmap": api.vmap}[check]
+            return jax.tree.leaves(transform(f)(*args))
+        primals, chosen = [args[i] for i in self.inexact], self.chosen(f, args)
         if check == "jvp":
-            return jax.tree.leaves(api.jvp(
-                self.chosen(f), primals, self.random(1, primals))[1])
-        return jax.tree.leaves(api.vjp(self.chosen(f), *primals)[1](list(cts or [])))
+            return jax.tree.leaves(api.jvp(chosen, primals, list(moved))[1])
+        return jax.tree.leaves(api.vjp(chosen, *primals)[1](list(moved)))
 
 
 def to_leaf(x):
@@ -117,41 +114,43 @@ class Reference:
 
     def __init__(self, case: Case):
         self.case = case
+        self.answers: dict[str, Any] = {}
 
     @cached_property
     def outputs(self) -> list:
         return jax.tree.leaves(jax.eval_shape(self.case.harness.dyn_fun, *self.case.args))
 
-    @cached_property
-    def cotangents(self) -> list:
-        return self.case.random(2, [o for o in self.outputs if inexact_aval(o)])
+    def question(self, check: str) -> tuple[list, list]:
+        """The operands, and the tangents or cotangents, that belong to a check."""
+        case = self.case
+        if check == "jvp":
+            return case.args, case.random(1, [case.args[i] for i in case.inexact])
+        if check == "vjp":
+            return case.args, case.random(2, [o for o in self.outputs if inexact_aval(o)])
+        return (case.batched if check == "vmap" else case.args), []
 
-    @property
-    def derivable(self) -> bool:
-        return bool(self.case.inexact) and any(map(inexact_aval, self.outputs))
+    def has_meaning(self, check: str) -> bool:
+        if check in ("jvp", "vjp"):
+            return bool(self.case.inexact) and any(map(inexact_aval, self.outputs))
+        return check != "vmap" or bool(self.case.args)
 
     def answer(self, check: str) -> list | Exception | None:
         """The leaves; None where the question makes no sense."""
-        if check in ("jvp", "vjp") and not self.derivable:
-            return None
-        if check == "vmap" and not self.case.args:
-            return None
-        if check == "jit":
-            check = "forward"
+        check = "forward" if check == "jit" else check
+        if check not in self.answers:
+            try:
+                self.answers[check] = self.compute(check) if self.has_meaning(check) else None
+            except Exception as error:
+                self.answers[check] = error
+        return self.answers[check]
 
-        def program():
-            return self.case.ask(check, jax, self.case.harness.dyn_fun, self.cotangents)
+    def compute(self, check: str) -> list:
+        def program(args, moved):
+            return self.case.ask(check, jax, self.case.harness.dyn_fun, args, moved)
 
-        if check in self.__dict__:
-            return self.__dict__[check]
-        try:
-            if check == "vjp" or check == "jvp":
-                _ = self.cotangents
-            found = jax.jit(program).lower().compile(compiler_options=FAST_COMPILE)()
-            self.__dict__[check] = [to_numpy(x) for x in found]
-        except Exception as error:
-            self.__dict__[check] = error
-        return self.__dict__[check]
+        question = self.question(check)
+        run = jax.jit(program).lower(*question).compile(compiler_options=FAST_COMPILE)
+        return [to_numpy(x) for x in run(*question)]
 
 
 def inexact_aval(aval) -> bool:
@@ -184,8 +183,8 @@ def outcomes(harness, checks: Sequence[str] = CHECKS) -> Iterator[Outcome]:
 def problem_of(case: Case, reference: Reference, ours: Callable, check: str,
                expected: list) -> str | None:
     try:
-        cts = reference.cotangents if check == "vjp" else None
-        found = [to_numpy(x) for x in case.ask(check, compat.jax, ours, cts)]
+        question = reference.question(check)
+        found = [to_numpy(x) for x in case.ask(check, compat.jax, ours, *question)]
     except Exception as error:
         return f"{type(error).__name__}: {str(error).splitlines()[0][:160] if str(error) else ''}"
     if len(found) != len(expected):

@@ -35,6 +35,7 @@ from minigrad.ops.decompositions import SvdAlgorithm
 from minigrad.ops.elementwise import RoundingMethod
 from minigrad.ops.families import instantiate
 from minigrad.ops.fft import FftType
+from minigrad.ops.generators import RandomAlgorithm
 from minigrad.ops.solves import LinearSolve
 from minigrad.program import Eqn, Jaxpr, Var, eval_jaxpr
 
@@ -153,7 +154,8 @@ def aval_from_jax(aval) -> Aval:
 # ------------------------------------------------------------------ parameters
 
 ENUMS: dict[str, type[enum.Enum]] = {
-    cls.__name__: cls for cls in (GatherScatterMode, RoundingMethod, FftType, SvdAlgorithm)}
+    cls.__name__: cls for cls in (GatherScatterMode, RandomAlgorithm, RoundingMethod,
+                             FftType, SvdAlgorithm)}
 RECORDS: dict[str, Callable] = {
     "GatherDimensionNumbers": GatherDimensionNumbers, "_LinearSolveTuple": LinearSolve,
     "ScatterDimensionNumbers": ScatterDimensionNumbers,
@@ -164,7 +166,7 @@ LEFT_OUT = {"sharding", "out_sharding", "precision", "accuracy", "in_shardings",
             "compiler_options_kvs", "linear", "_split_transpose", "computation", "out_trees"}
 # Equations that hand their operands on: to another device, through a barrier, under a name.
 IDENTITIES = {"device_put", "optimization_barrier", "sharding_constraint", "layout_constraint",
-              "name", "pvary", "reshard", "random_clone", "copy_p", "with_memory_space_constraint",
+              "name", "pvary", "reshard", "copy_p", "with_memory_space_constraint",
               "dce_sink", "pin", "unpin", "tie"}
 # Calls of a program; what they are called for (compiling, batching, exporting) is JAX's own.
 CALLS = {"jit", "pjit", "closed_call", "call", "core_call", "custom_vmap_call", "composite",

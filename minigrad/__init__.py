@@ -11,8 +11,8 @@ keep_freed_memory()
 from minigrad import core  # noqa: E402
 from minigrad.ops import (  # noqa: E402  (each fills its part of the table)
     calls, collectives, contraction, control, convolution, decompositions, elementwise, fft,
-    indexing, joining, ordering, reduction, scattering, selection, shaping, solves, transcendental,
-    windows,
+    generators, indexing, joining, linear_calls, ordering, reduction, scattering, selection,
+    shaping, solves, transcendental, windows,
 )
 from minigrad.batch import vmap  # noqa: E402
 from minigrad.core import Tensor  # noqa: E402

@@ -10,12 +10,16 @@ from __future__ import annotations
 
 import operator
 
+import ml_dtypes
 import numpy as np
 
+from kernels import gamma as gamma_kernels
 from kernels import threefry
-from minigrad.core import SHORT_NAMES, Primitive, aval_of, make_aval, scalar_dtype
+from minigrad.core import SHORT_NAMES, Primitive, aval_of, make_aval, scalar_dtype, table
 from minigrad.numpy.promotion import convert, operand, settled, shape_of
-from minigrad.ops.families import broadcast_batch, dtype_kind, move_axis
+from minigrad.ops.families import broadcast_batch, dtype_kind, full, move_axis
+from minigrad.ops.selection import filled
+from minigrad.ops.transcendental import igamma_density
 
 KEY = np.dtype([("words", np.uint32, (2,))])
 SHORT_NAMES[KEY.name] = "key<fry>"
@@ -102,6 +106,39 @@ random_split = key_primitive(
 random_fold_in = key_primitive(
     "random_fold_in", lambda keys, data: as_keys(threefry.fold_in(keys["words"], data)),
     fold_in_abstract)
+
+random_clone = key_primitive("random_clone", lambda keys: keys, lambda keys: keys)
+
+
+def gamma_abstract(keys, alpha, *, log_space):
+    check_keys("random_gamma", keys)
+    return alpha
+
+
+def random_gamma_grad(a, x):
+    """How a sample `x` of the gamma distribution moves with its shape `a`, the number that was
+    drawn uniformly staying as it is: from igamma(a, x) constant, -igamma_grad_a / density."""
+    density = igamma_density(full((), 1, aval_of(x).dtype), a, x)
+    return table["neg"](table["div"](table["igamma_grad_a"](a, x), density))
+
+
+def gamma_jvp(primals, tangents, *, log_space):
+    (key, alpha), (_, t) = primals, tangents
+    out = random_gamma(key, alpha, log_space=log_space)
+    if t is None:
+        return out, None
+    x = out
+    if log_space:  # the logarithm's derivative; a sample that underflowed counts as the least
+        x, tiny = table["exp"](out), float(ml_dtypes.finfo(aval_of(out).dtype).tiny)
+        x = table["select_n"](table["eq"](x, 0.0), x, filled(x, tiny))
+    slope = random_gamma_grad(alpha, x)
+    return out, table["mul"](t, table["div"](slope, x) if log_space else slope)
+
+
+random_gamma = key_primitive(
+    "random_gamma", lambda keys, alpha, *, log_space=False: gamma_kernels.random_gamma(
+        keys["words"], alpha, log_space=log_space), gamma_abstract)
+random_gamma.jvp = gamma_jvp
 
 # ------------------------------------------------------------------ keys
 

@@ -1,5 +1,5 @@
-"""Order: sort and top_k. Both move numbers to places that depend on them; the derivative moves the
-tangents to the same places.
+"""Order: sort, top_k and approx_top_k. All move numbers to places that depend on them, and their
+derivatives move the tangents to the same places.
 
 >>> x = np.array([3, 1, 2], np.float32)
 >>> from minigrad import jvp
@@ -98,3 +98,47 @@ def top_k_batch(size, args, dims, *, k, axis):
 
 top_k = Primitive(  # the k largest, largest first, and where they were
     "top_k", reference.top_k, top_k_abstract, top_k_jvp, batch=top_k_batch, multiple_results=True)
+
+# ------------------------------------------------------------------ approx_top_k
+
+
+def approx_top_k_impl(x, *, k, reduction_dimension=-1, is_max_k=True, **_):
+    """Exact, as XLA's is on the CPU. The smallest are the largest of the negated."""
+    values, places = reference.top_k(x if is_max_k else -x, k=k, axis=reduction_dimension)
+    return (values if is_max_k else -values), places
+
+
+def approx_top_k_abstract(x, *, k, reduction_dimension, recall_target, is_max_k,
+                          reduction_input_size_override, aggregate_to_topk):
+    if k <= 0:
+        raise ValueError(f"k must be positive, got {k}")
+    if not x.shape:
+        raise TypeError(f"approx_top_k operand must have >= 1 dimension, got {x.shape}")
+    shape = list(x.shape)
+    if shape[reduction_dimension] < k:
+        raise ValueError("k must be smaller than the size of reduction_dim "
+                         f"{shape[reduction_dimension]}, got {k}")
+    if dtype_kind(x.dtype) != "f":
+        raise ValueError("operand must be a floating type")
+    shape[reduction_dimension] = k
+    return [x.update(tuple(shape)), make_aval(tuple(shape), INT32, x.weak_type)]
+
+
+def approx_top_k_jvp(primals, tangents, *, reduction_dimension, **params):
+    axis = reduction_dimension % len(aval_of(primals[0]).shape)
+    outs = approx_top_k(*primals, reduction_dimension=axis, **params)
+    places = reshape(outs[1], new_sizes=(*aval_of(outs[1]).shape, 1))
+    return outs, [take_along(*tangents, places, axis), None]
+
+
+def approx_top_k_batch(size, args, dims, *, reduction_dimension, **params):
+    axis = reduction_dimension % (len(aval_of(args[0]).shape) - 1)
+    outs = approx_top_k(*args, reduction_dimension=skip(axis, *dims), **params)
+    return outs, [*dims, *dims]
+
+
+approx_top_k = Primitive(  # a TPU may miss some of the k; here all are found
+    "approx_top_k", approx_top_k_impl, approx_top_k_abstract, approx_top_k_jvp,
+    batch=approx_top_k_batch, multiple_results=True,
+    defaults={"reduction_dimension": -1, "recall_target": 0.95, "is_max_k": True,
+              "reduction_input_size_override": -1, "aggregate_to_topk": True})

@@ -15,13 +15,16 @@ import math
 import numpy as np
 
 from kernels import reference
-from minigrad.core import aval_of, make_aval
+from minigrad.batch import batch_flat
+from minigrad.core import NO_GRAD, Primitive, aval_of, box, make_aval, to_array, using
 from minigrad.forward import jvp_flat
 from minigrad.ops.axes import without
 from minigrad.ops.elementwise import div, eq, mul
-from minigrad.ops.families import dtype_kind, full, reduction
+from minigrad.ops.families import broadcast_batch, dtype_kind, full, reduction
+from minigrad.ops.joining import concatenate
 from minigrad.ops.selection import convert
 from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, reshape_to, slice_in_dim, squeeze
+from minigrad.program import Jaxpr, eval_jaxpr
 
 
 def reduce_sum_transpose(ct, x, *, axes, out_sharding):
@@ -114,3 +117,94 @@ def arg_abstract(x, *, axes, index_dtype):
 argmax = reduction("argmax", reference.argmax, jvp=(None,))
 argmin = reduction("argmin", reference.argmin, jvp=(None,))
 argmax.abstract = argmin.abstract = arg_abstract
+
+# ------------------------------------------------------------------ any reduction
+
+
+def combine_everywhere(jaxpr: Jaxpr):
+    """A program of scalars, n lefts and n rights, as a function of arrays of equal shapes."""
+
+    def combine(*values):
+        shape, size = aval_of(values[0]).shape, aval_of(values[0]).size
+        rows = [reshape_to(x, (size,)) for x in values]
+        outs, dims = batch_flat(lambda *xs: eval_jaxpr(jaxpr, *xs), size, rows, [0] * len(rows))
+        return [reshape_to(broadcast_batch(o, d, size), shape) for o, d in zip(outs, dims)]
+
+    return combine
+
+
+def reduce_by_halves(jaxpr: Jaxpr, arrays, initials, dimensions) -> list:
+    """The results of a tree of `jaxpr`, whose leaves are the elements along `dimensions`."""
+    shape = aval_of(arrays[0]).shape
+    kept = without(range(len(shape)), dimensions)
+    sizes = tuple(shape[i] for i in kept)
+    flat = math.prod(shape[i] for i in dimensions), *sizes
+    xs = [reshape(x, new_sizes=flat, dimensions=(*dimensions, *kept)) for x in arrays]
+    combine = combine_everywhere(jaxpr)
+    if not flat[0]:
+        return [broadcast_in_dim(i, shape=sizes, broadcast_dimensions=()) for i in initials]
+    while (n := aval_of(xs[0]).shape[0]) > 1:
+        half = n // 2
+        left, right = ([slice_in_dim(x, a, b) for x in xs] for a, b in
+                       ((0, half), (half, 2 * half)))
+        rest = [slice_in_dim(x, 2 * half, None) for x in xs]
+        xs = combine(*left, *right)
+        if n % 2:
+            xs = [concatenate(x, r, dimension=0) for x, r in zip(xs, rest)]
+    return [squeeze(x, dimensions=(0,)) for x in xs]
+
+
+def reduce_impl(*operands, jaxpr, dimensions, computation=None):
+    with using(NO_GRAD):
+        n = len(operands) // 2
+        arrays, initials = map(box, operands[:n]), map(box, operands[n:])
+        arrays, initials = list(arrays), list(initials)
+        outs = reduce_by_halves(jaxpr, arrays, initials, dimensions)
+        if math.prod(operands[0].shape[d] for d in dimensions):
+            starts = [broadcast_in_dim(i, shape=aval_of(o).shape, broadcast_dimensions=())
+                      for i, o in zip(initials, outs)]
+            outs = combine_everywhere(jaxpr)(*starts, *outs)
+        return [to_array(o) for o in outs]
+
+
+def reduce_abstract(*avals, jaxpr, dimensions, computation):
+    n = len(avals) // 2
+    arrays, initials = avals[:n], avals[n:]
+    if any(x.shape != arrays[0].shape for x in arrays):
+        raise ValueError("reduce found input shapes that differ: "
+                         f"{', '.join(str(x.shape) for x in arrays)}")
+    if any(i.shape for i in initials):
+        raise ValueError("reduce found non-scalar initial values: "
+                         f"{', '.join(str(i.shape) for i in initials)}")
+    if any(x.dtype != i.dtype for x, i in zip(arrays, initials)):
+        raise TypeError("reduce got inconsistent dtypes for operands and init_values: got operand "
+                        f"dtypes {[x.dtype.name for x in arrays]} and init_value dtypes "
+                        f"{[i.dtype.name for i in initials]}.")
+    shape = without(arrays[0].shape, dimensions)
+    return [make_aval(shape, x.dtype, x.weak_type and i.weak_type)
+            for x, i in zip(arrays, initials)]
+
+
+def reduce_jvp(primals, tangents, *, jaxpr, dimensions, computation):
+    n = len(primals) // 2
+    if any(t is not None for t in tangents[n:]):
+        raise NotImplementedError("Gradient of general lax.reduce with non-zero tangents for "
+                                  "initial values to reduction not implemented")
+    outs = reduce_(*primals, jaxpr=jaxpr, dimensions=dimensions, computation=computation)
+    _, ts = jvp_flat(lambda *xs: reduce_by_halves(jaxpr, xs, primals[n:], dimensions),
+                     primals[:n], tangents[:n])
+    return outs, ts
+
+
+def reduce_batch(size, args, dims, *, dimensions, **params):
+    n = len(args) // 2
+    if any(d is not None for d in dims[n:]):
+        raise NotImplementedError("reduce: a batch of initial values")
+    arrays = [broadcast_batch(x, d, size) for x, d in zip(args[:n], dims)]
+    outs = reduce_(*arrays, *args[n:], dimensions=tuple(d + 1 for d in dimensions), **params)
+    return outs, [0] * n
+
+
+reduce_ = Primitive(  # n arrays, n initial values; `jaxpr` reduces n lefts and n rights
+    "reduce", reduce_impl, reduce_abstract, reduce_jvp, batch=reduce_batch, multiple_results=True,
+    defaults={"computation": None})

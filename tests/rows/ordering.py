@@ -48,4 +48,9 @@ ROWS = [
     largest("f32[5]", 5, note="all of them"),
     largest("f32[5]", 0, note="none of them"),
     largest("f32[10]", 10, values=(ODD,), differentiable=False, note="nan counts as largest"),
+    *[Row("approx_top_k", (x,), dict(
+        k=k, reduction_dimension=axis, recall_target=0.95, is_max_k=is_max,
+        reduction_input_size_override=-1, aggregate_to_topk=True))
+      for x, k, axis, is_max in (("f32[7]", 3, 0, True), ("f32[3,5]", 2, -1, False),
+                                 ("f64[4,3]", 4, 0, True))],
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from jax import lax
 
 from tests.rows.row import Row
 
@@ -50,4 +51,44 @@ ROWS = [
     *[Row(name, ("f32[4]",), {"axes": (0,), "index_dtype": np.dtype("i4")},
           values=(np.array([1, NAN, 3, NAN], np.float32),), differentiable=False,
           note="the first nan") for name in ("argmax", "argmin")],
+]
+
+# ------------------------------------------------------------------ any reduction
+
+
+def product_and_sum(a, i, b, j, ops):
+    return [ops["mul"](a, b), ops["add"](i, j)]
+
+
+JAX_OPS = {"mul": lax.mul, "add": lax.add, "max": lax.max}
+
+
+def folded(function, arrays, dimensions, *initials, **row) -> Row:
+    """`function(*lefts, *rights, ops)` over arrays, from initial values that it leaves alone."""
+    program = stage(lambda *xs: function(*xs, table),
+                    [make_aval((), i.dtype) for i in initials] * 2)
+
+    def through_jax(*xs):
+        n = len(initials)
+        return lax.reduce(xs[:n], xs[n:], lambda p, q: tuple(function(*p, *q, JAX_OPS)),
+                          dimensions)
+
+    return Row("reduce", (*arrays, *(repr(make_aval((), i.dtype)) for i in initials)),
+               {"jaxpr": program, "dimensions": dimensions, "computation": None},
+               jax=through_jax, **row)
+
+
+def values(shape, *initials):
+    rng = np.random.default_rng(0)
+    return *(rng.uniform(0.5, 2, shape).astype(i.dtype) for i in initials), *initials
+
+
+ONE, ZERO = np.float32(1), np.float32(0)
+ROWS += [
+    folded(product_and_sum, ("f32[3,4]",) * 2, (1,), ONE, ZERO, differentiable=False,
+           values=values((3, 4), ONE, ZERO)),
+    folded(product_and_sum, ("f32[5,2]",) * 2, (0, 1), ONE, ZERO, differentiable=False,
+           values=values((5, 2), ONE, ZERO)),
+    folded(product_and_sum, ("f32[0,2]",) * 2, (0,), ONE, ZERO, differentiable=False,
+           values=values((0, 2), ONE, ZERO)),
 ]
