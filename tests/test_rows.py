@@ -27,10 +27,10 @@ WITHOUT_ROWS: dict[str, str] = {
         ["psum", "pmax", "pmin", "axis_index", "all_gather", "ppermute", "all_to_all"], COLLECTIVE),
     **dict.fromkeys(
         ["scan", "while", "cond", "jit", "remat2", "custom_jvp_call", "custom_vjp_call",
-         "custom_lin"], PROGRAM),
+         "custom_lin", "linear_call"], PROGRAM),
     **dict.fromkeys(
-        ["random_bits", "random_fold_in", "random_seed", "random_split", "random_unwrap",
-         "random_wrap", "torch_random"], RANDOM),
+        ["random_bits", "random_clone", "random_fold_in", "random_gamma", "random_seed",
+         "random_split", "random_unwrap", "random_wrap", "torch_random"], RANDOM),
     "special_function": "SciPy's, for torch alone: python -m compat.differential.opdb",
     "add_any": "the sum of two cotangents: in every vjp of a value that is used twice",
 }

@@ -74,7 +74,7 @@ def rng_bit_generator_abstract(state, *, shape, dtype, algorithm, out_sharding):
         raise TypeError(f"rng_bit_generator: unsupported dtype {dtype.name}")
     if (state.shape, state.dtype.name) not in (((4,), "uint32"), ((2,), "uint64")):
         raise TypeError(f"rng_bit_generator requires a key u32[4] or u64[2], got {state}")
-    return [make_aval(state.shape, state.dtype), make_aval(tuple(shape), dtype)]
+    return [state, make_aval(tuple(shape), dtype)]
 
 
 def rng_bit_generator_batch(size, args, dims, *, shape, **params):

@@ -23,7 +23,9 @@ from minigrad.ops.elementwise import div, eq, mul
 from minigrad.ops.families import broadcast_batch, dtype_kind, full, reduction
 from minigrad.ops.joining import concatenate
 from minigrad.ops.selection import convert
-from minigrad.ops.shaping import broadcast_in_dim, pad, reshape, reshape_to, slice_in_dim, squeeze
+from minigrad.ops.shaping import (
+    broadcast_in_dim, example_by_example, pad, reshape, reshape_to, slice_in_dim, squeeze,
+)
 from minigrad.program import Jaxpr, eval_jaxpr
 
 
@@ -198,8 +200,8 @@ def reduce_jvp(primals, tangents, *, jaxpr, dimensions, computation):
 
 def reduce_batch(size, args, dims, *, dimensions, **params):
     n = len(args) // 2
-    if any(d is not None for d in dims[n:]):
-        raise NotImplementedError("reduce: a batch of initial values")
+    if any(d is not None for d in dims[n:]):  # JAX refuses
+        return example_by_example(reduce_, size, args, dims, dimensions=dimensions, **params)
     arrays = [broadcast_batch(x, d, size) for x, d in zip(args[:n], dims)]
     outs = reduce_(*arrays, *args[n:], dimensions=tuple(d + 1 for d in dimensions), **params)
     return outs, [0] * n

@@ -30,7 +30,7 @@ from minigrad.ops.elementwise import abs_, add, eq, ge, le, max_, min_, mul, ne,
 from minigrad.ops.families import broadcast_batch, dtype_kind, instantiate, jvp_from_rules, linear
 from minigrad.ops.selection import filled, select
 from minigrad.ops.shaping import (
-    concatenate, expand_dims, index_in_dim, pad, rev, slice_, slice_in_dim,
+    concatenate, example_by_example, pad, rev, slice_, slice_in_dim,
 )
 from minigrad.ops.transcendental import exp, log1p
 from minigrad.source import array_function
@@ -220,12 +220,7 @@ def reduce_window_batch(size, args, dims, **params):
         arrays = [broadcast_batch(x, d, size) for x, d in zip(args[:n], dims)]
         fixed = {name: params.pop(name) for name in ("jaxpr", "consts")}
         return reduce_window(*arrays, *args[n:], **fixed, **batched_window(0, **params)), [0] * n
-    examples = [
-        reduce_window(*(x if d is None else index_in_dim(x, i, d, keepdims=False)
-                        for x, d in zip(args, dims)), **params)
-        for i in range(size)]
-    return [concatenate(*(expand_dims(out, (0,)) for out in outs), dimension=0)
-            for outs in zip(*examples)], [0] * n
+    return example_by_example(reduce_window, size, args, dims, **params)
 
 
 reduce_window = Primitive(  # n arrays, n initial values; `jaxpr` reduces n lefts and n rights

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from jax import lax
 
+from minigrad.core import make_aval, table
+from minigrad.program import stage
 from tests.rows.row import Row
 
 NAN = float("nan")

@@ -25,6 +25,7 @@ class Row:
     differentiable:  derivatives are compared too
     second:          and second derivatives
     values:          explicit arrays instead of random ones
+    without:         checks (of compat.differential.CHECKS) that do not apply
     note:            why the row stands here
     """
 
@@ -38,6 +39,7 @@ class Row:
     differentiable: bool = True
     second: bool = True
     values: tuple | None = None
+    without: tuple[str, ...] = ()
     note: str = ""
 
     def __str__(self) -> str:
