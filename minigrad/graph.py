@@ -165,10 +165,13 @@ def unpack(node: Node) -> tuple:
     if entry.plan is None:
         entry.plan = tuple(planned(entry, *place) for place in places)
     constant = get_mode().trace is not EVAL
-    parents, made = node.parents, []
+    parents, made, cls = node.parents, [], entry.cls
     for (spec, edge), value in zip(entry.plan, values, strict=True):
-        if type(value) is np.ndarray or isinstance(value, np.generic):
-            tensor = make_box(entry.cls, value, spec or make_spec(aval_of(value)))
+        if type(value) is np.ndarray and spec is not None:  # the usual case, written out
+            tensor = object.__new__(cls)
+            tensor.value, tensor.spec, tensor.node = value, spec, None
+        elif isinstance(value, (np.ndarray, np.generic)):
+            tensor = make_box(cls, value, spec or make_spec(aval_of(value)))
         elif isinstance(value, Tracer):
             spec = make_spec(value.aval, spec is not None and spec.requires_grad, False)
             tensor = make_box(entry.cls, value, spec)

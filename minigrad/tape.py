@@ -51,9 +51,11 @@ def collect(roots: Sequence[Node]) -> list[Node]:
 
 def leads_to(order: list[Node], targets) -> set[Node]:
     """The nodes that must run for a gradient to reach a target: not the targets themselves."""
-    needed: set[Node] = set()
+    reached, needed = set(targets), set()
     for node in reversed(order):
-        if any(p in needed or p in targets for p in node.parents):
+        edges = node.edges
+        if edges in reached if type(edges) is not tuple else not reached.isdisjoint(edges):
+            reached.add(node)
             needed.add(node)
     return needed
 
@@ -197,9 +199,10 @@ def add_in_place(node: Node, g) -> None:
     old = node.grad
     if old.spec.requires_grad:
         node.grad = make_box(node_class(node), old.value + g, make_spec(old.aval.strong))
-    elif type(old.value) is np.ndarray:
-        np.add(old.value, g, out=old.value)
-        stamps.write(old.value)
+    elif type(array := old.value) is np.ndarray:
+        np.add(array, g, out=array)
+        if sys.getrefcount(array) > HELD_ONCE or array.base is not None:
+            stamps.write(array)  # a node may have saved it
     else:
         old.value = old.value + g
 
@@ -358,5 +361,13 @@ def wanted_node(tensor: Tensor) -> Node:
     return tensor.node
 
 
+def held_once() -> int:
+    """The reference count of an array that one box holds, as `add_in_place` sees it."""
+    box = make_box(Tensor, np.zeros(1), make_spec(core.make_aval((1,), np.float64)))
+    array = box.value
+    return sys.getrefcount(array)
+
+
+HELD_ONCE = held_once()
 ALONE = 0
 ALONE = fewest_references()

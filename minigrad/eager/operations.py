@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import core
+from minigrad.derive import as_operation
 from minigrad.eager import record
 from minigrad.core import (
     EVAL, ONCE, PYTHON_SCALARS, Spec, Tensor, box, caches_to_clear, get_mode, inlining, make_box,
@@ -174,6 +175,23 @@ def op(fn: Callable | None = None, *, cls: type = Tensor, name: str | None = Non
     table.wrapper = functools.wraps(fn)(write_wrapper(table, scalars))
     table.wrapper.op = table
     return table.wrapper
+
+
+def backward_operation(entry, function: Callable) -> Callable:
+    """A derived backward of several steps as one operation: differentiated again, it leaves one
+    node where its steps would leave one each."""
+    steps = [e for e in entry.backward_program.eqns if not e.primitive.view]
+    if len(entry.wanted) != 1 or len(entry.out_specs) != 1 or len(steps) < 2:
+        return function
+    count = len(entry.input_places if entry.recompute else entry.saved)
+    saved = ", ".join(f"s{i}" for i in range(count))
+    namespace = {"function": function}
+    exec(f"def backward(g, {saved}):\n    return function(g, ({saved},))", namespace)
+    run = op(namespace["backward"], cls=entry.cls, name=f"{entry.name}_backward")
+    return lambda g, values: run(g, *values)
+
+
+as_operation.append(backward_operation)
 
 
 def write_wrapper(table: Op, scalars: Sequence[str]) -> Callable:

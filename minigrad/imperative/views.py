@@ -16,7 +16,7 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_aval, make_box, make_spec, owns, table,
+    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_box, make_spec, owns, table,
     using,
 )
 from minigrad.imperative.modes import with_grad
@@ -104,22 +104,13 @@ def replace(tensor: Tensor, new: Tensor) -> Tensor:
     and no number is copied."""
     if get_mode() is NO_GRAD and tensor.spec.concrete is True:
         old, value = tensor.value, new.value
-        alone = type(old) is np.ndarray and old.base is None and sys.getrefcount(old) <= HELD_ONCE
+        alone = type(old) is np.ndarray and old.base is None \
+            and sys.getrefcount(old) <= tape.HELD_ONCE
         if alone and type(value) is np.ndarray and value.base is None \
                 and getattr(tensor, "view_of", None) is None and not live_views(tensor):
             tensor.value = value
             return tensor
     return write(tensor, new)
-
-
-def held_once() -> int:
-    """The reference count of an array that one box holds, as seen by `replace`."""
-    box = make_box(Tensor, np.zeros(1), make_spec(make_aval((1,), np.float64)))
-    old = box.value
-    return sys.getrefcount(old)
-
-
-HELD_ONCE = held_once()
 
 
 def copy_(tensor: Tensor, source: Tensor) -> Tensor:
