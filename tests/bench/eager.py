@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+os.environ.update(OPENBLAS_NUM_THREADS="1", MINIGRAD_NUM_THREADS="1")
 
 import numpy as np  # noqa: E402
 
