@@ -394,7 +394,8 @@ def sum_pixels(letter: str, taps: int, vectors: int):
 @lru_cache
 def turn(letter: str):
     name = f"turn_{letter}"
-    return compile_ir(turn_ir(name, TYPES[letter][0], lanes(np.dtype(letter))), name)[name]
+    text = turn_ir(name, TYPES[letter][0], lanes(np.dtype(letter)))
+    return compile_ir(text, name, vectors=True)[name]
 
 
 # ------------------------------------------------------------------ getting ready

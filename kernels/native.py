@@ -111,10 +111,11 @@ def compile_kernels(source: str,
             for name, row in parameters.items()}
 
 
-def compile_ir(text: str, *names: str) -> dict[str, Kernel]:
-    """Compile LLVM text written by hand; `names` are functions of the ABI above."""
+def compile_ir(text: str, *names: str, vectors: bool = False) -> dict[str, Kernel]:
+    """Compile LLVM text written by hand; `names` are functions of the ABI above. `vectors`: its
+    loops are over vectors already, so that a third of the passes will do."""
     digest = digest_of(text, names)
-    code = loaded_code(digest, names, lambda: (text, False))
+    code = loaded_code(digest, names, lambda: (text, vectors))
     return {name: Kernel(name, (), code, code.address(f"{name}.{digest}")) for name in names}
 
 

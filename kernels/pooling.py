@@ -110,7 +110,7 @@ def pool_{name}(x, out, {integers}, start, stop):
                 j_stop = out_columns
             for j in range(j_first, j_stop):
                 left = j * {sw} - low_column
-                for c in range(0, inner):
+                for c in range(0, {inner}):
                     m = {dtype}({identity})
                     for a in range(first, last):
                         for b in range(maximum(-left, i64(0)), minimum(columns - left, i64({kw}))):
@@ -148,7 +148,7 @@ def unpool_{name}(x, ct, out, {integers}, start, stop):
                     left = j * {sw} - low_column
                     b_first = maximum(-left, i64(0))
                     b_stop = minimum(columns - left, i64({kw}))
-                    for c in range(0, inner):
+                    for c in range(0, {inner}):
                         best = {dtype}({identity})
                         chosen = i64(-1)
                         for a in range(first, last):
@@ -191,7 +191,7 @@ def texts(op: str, dtype: str, g: Geometry, channels: bool, tiled: bool) -> dict
         body.append(f"m{i} = " + combine.format(m=f"m{i - 1}", x=f"x[{place}]"))
     body.append(f"out[{result}] = m{len(places) - 1}")
     common = dict(name=f"{op}_{kh}x{kw}", integers=", ".join(INTEGERS.split()), kh=kh, kw=kw, sh=sh,
-                  sw=sw, dtype=dtype, identity=identity)
+                  sw=sw, dtype=dtype, identity=identity, inner="inner" if channels else "1")
     made = {"pool": FORWARD.format(
         **common, inside=loops(body, 8, channels),
         step="m = " + combine.format(m="m", x="x[at]"))}
