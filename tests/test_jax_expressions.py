@@ -75,3 +75,8 @@ def test_linalg(call):
 @pytest.mark.parametrize("call", more.LAX)
 def test_lax(call):
     check(f"jax.{call}", 1e-4)
+
+
+@pytest.mark.parametrize("call", more.SMALL)
+def test_small_namespaces(call):
+    check(f"jax.{call}", 5e-5)

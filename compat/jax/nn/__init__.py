@@ -13,4 +13,15 @@ from minigrad.numpy import nn as functions
 swish, hard_swish = silu, hard_silu
 logsumexp = face.boxed(functions.logsumexp)
 identity = face.eager(lambda x: x, "identity", ("x",))
-_ = initializers
+LAZY = {"dot_product_attention": "attention", "log1mexp": "attention", "logmeanexp": "attention"}
+
+
+def __getattr__(name: str):
+    """Functions in JAX's idiom, which stand on jax.numpy."""
+    import importlib
+
+    if name == "tanh":
+        return importlib.import_module("compat.jax.numpy").tanh
+    if name in LAZY:
+        return getattr(importlib.import_module(f"compat.jax.nn.{LAZY[name]}"), name)
+    raise AttributeError(f"module 'jax.nn' has no attribute {name!r}")

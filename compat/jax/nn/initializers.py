@@ -117,3 +117,45 @@ lecun_uniform = scaled("lecun_uniform", 1.0, "fan_in", "uniform")
 lecun_normal = scaled("lecun_normal", 1.0, "fan_in", "truncated_normal")
 he_uniform = kaiming_uniform = scaled("he_uniform", 2.0, "fan_in", "uniform")
 he_normal = kaiming_normal = scaled("he_normal", 2.0, "fan_in", "truncated_normal")
+
+
+def orthogonal(scale=1.0, column_axis=-1, dtype=None):
+    """Orthonormal columns (or rows), times `scale`."""
+    default = dtype
+
+    def init(key, shape, dtype=default, out_sharding=None):
+        dtype = jnp.float32 if dtype is None else dtype
+        if len(shape) < 2:
+            raise ValueError("orthogonal initializer requires at least a 2D shape")
+        columns = shape[column_axis]
+        rows = math.prod(shape) // columns
+        q = random.orthogonal(key, rows, (), dtype, columns)
+        kept = [n for i, n in enumerate(shape) if i != column_axis % len(shape)]
+        q = jnp.moveaxis(q.reshape(*kept, columns), -1, column_axis)
+        return jnp.array(scale, dtype) * q
+
+    return init
+
+
+def delta_orthogonal(scale=1.0, column_axis=-1, dtype=None):
+    """Convolution kernels that are zero but for an orthogonal matrix in the middle."""
+    default = dtype
+
+    def init(key, shape, dtype=default, out_sharding=None):
+        dtype = jnp.float32 if dtype is None else dtype
+        if len(shape) not in (3, 4, 5):
+            raise ValueError("Delta orthogonal initializer requires a 3D, 4D, or 5D shape.")
+        if shape[-1] < shape[-2]:
+            raise ValueError("`fan_in` must be less or equal than `fan_out`. ")
+        matrix = orthogonal(scale, column_axis, dtype)(key, shape[-2:])
+        middle = tuple((n - 1) // 2 for n in shape[:-2])
+        return jnp.zeros(shape, dtype).at[middle].set(matrix)
+
+    return init
+
+
+class Initializer:
+    """What `init(key, shape, dtype)` is: a type for annotations."""
+
+    def __call__(self, key, shape, dtype=None, out_sharding=None):
+        raise NotImplementedError
