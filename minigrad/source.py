@@ -110,9 +110,17 @@ class Writer:
     def param(self, value) -> str:
         if isinstance(value, np.dtype) and value.name in np.sctypeDict:
             return self.bind(value.name, value)
+        value = plain(value)
         if is_plain(value):
             return repr(value)
         return self.bind(f"p{len(self.constants)}", value)
+
+
+def plain(value):
+    """NumPy's integers, which rules compute sizes with, as Python's."""
+    if type(value) is tuple:
+        return tuple(map(plain, value))
+    return int(value) if isinstance(value, np.integer) else value
 
 
 def is_plain(value) -> bool:

@@ -1,4 +1,4 @@
-"""A hundred functions of JAX, written once: `f(jax, jnp, *args)` runs on both faces.
+"""A hundred and fifty functions of JAX, written once: `f(jax, jnp, *args)` runs on both faces.
 
 `PROGRAMS` maps a name to (function, the names of its arguments in `DATA`).
 """
@@ -233,8 +233,66 @@ PROGRAMS = {
     "vmap": (lambda jax, jnp, x3, w: jax.vmap(lambda a: a @ w)(x3), "x3 w"),
     "jvp": (lambda jax, jnp, x: jax.jvp(lambda a: jnp.sin(a) * a, (x,), (x,)), "x"),
     "dropout": (dropout, "key x"),
+    # fifty more: what programs of strangers are made of
+    "polynomial": (lambda jax, jnp, x: 3 * x ** 3 - 2 * x ** 2 + x - 7, "x"),
+    "reciprocal": (lambda jax, jnp, positive: 1 / positive + jnp.reciprocal(positive), "positive"),
+    "sigmoid by hand": (lambda jax, jnp, x: 1 / (1 + jnp.exp(-x)), "x"),
+    "tangent": (lambda jax, jnp, x: jnp.tan(x) + jnp.arctan(x), "x"),
+    "inverse sines": (lambda jax, jnp, x: jnp.arcsin(jnp.tanh(x)) + jnp.arccos(jnp.tanh(x)), "x"),
+    "error function": (lambda jax, jnp, x: jax.scipy.special.erf(x) * jax.lax.erfc(x), "x"),
+    "absolute and sign": (lambda jax, jnp, x: jnp.abs(x) * jnp.sign(x), "x"),
+    "square and cube": (lambda jax, jnp, x: jnp.square(x) + jnp.cbrt(x), "x"),
+    "power of arrays": (lambda jax, jnp, positive, y: positive ** y, "positive y"),
+    "negative power": (lambda jax, jnp, positive: positive ** -2 + positive ** -0.5, "positive"),
+    "stop gradient": (lambda jax, jnp, x: x * jax.lax.stop_gradient(jnp.sin(x)), "x"),
+    "min and max": (lambda jax, jnp, x: x.max(axis=1) - x.min(axis=1), "x"),
+    "norm": (lambda jax, jnp, x: jnp.sqrt(jnp.sum(x * x, axis=-1, keepdims=True)), "x"),
+    "normalise": (lambda jax, jnp, x: x / jnp.sum(x, axis=0, keepdims=True), "x"),
+    "mean squared error": (lambda jax, jnp, x, y: jnp.mean((x - y) ** 2), "x y"),
+    "huber": (lambda jax, jnp, x: jnp.where(jnp.abs(x) < 1, 0.5 * x ** 2, jnp.abs(x) - 0.5), "x"),
+    "binary cross entropy": (lambda jax, jnp, x, y: jnp.mean(
+        jax.nn.softplus(x) - x * (y > 0)), "x y"),
+    "softmax by hand": (lambda jax, jnp, x: jnp.exp(x - x.max(1, keepdims=True)) / jnp.exp(
+        x - x.max(1, keepdims=True)).sum(1, keepdims=True), "x"),
+    "log softmax": (lambda jax, jnp, x: jax.nn.log_softmax(x, axis=0), "x"),
+    "relu": (lambda jax, jnp, x: jax.nn.relu(x) + jax.nn.leaky_relu(x), "x"),
+    "swish": (lambda jax, jnp, x: x * jax.nn.sigmoid(x), "x"),
+    "bias": (lambda jax, jnp, x, w, v: x @ w + jnp.sum(v), "x w v"),
+    "quadratic form": (lambda jax, jnp, v, m: v @ m @ v, "v m"),
+    "gram": (lambda jax, jnp, x: x.T @ x, "x"),
+    "linear layers": (lambda jax, jnp, x, m, w: jnp.tanh(jnp.tanh(x @ m) @ m) @ w, "x m w"),
+    "bilinear": (lambda jax, jnp, x, m, y: jnp.einsum("bi,ij,bj->b", x, m, y), "x m y"),
+    "einsum trace": (lambda jax, jnp, m: jnp.einsum("ii->", m), "m"),
+    "einsum transpose": (lambda jax, jnp, x3: jnp.einsum("bij->jbi", x3), "x3"),
+    "heads": (lambda jax, jnp, x3: x3.reshape(2, 3, 2, 2).transpose(0, 2, 1, 3), "x3"),
+    "expand and squeeze": (lambda jax, jnp, v: jnp.expand_dims(v, (0, 2)).squeeze(), "v"),
+    "broadcast": (lambda jax, jnp, v: jnp.broadcast_to(v, (3, 4)) * 2, "v"),
+    "slices": (lambda jax, jnp, x: x[:, 1:] - x[:, :-1], "x"),
+    "strided": (lambda jax, jnp, x: x[::2, ::-1], "x"),
+    "last row": (lambda jax, jnp, x: x[-1], "x"),
+    "boolean choice": (lambda jax, jnp, x, b: jnp.where(b, x, 0.0), "x b"),
+    "embedding": (lambda jax, jnp, w, labels: w[labels] * 2, "w labels"),
+    "segment": (lambda jax, jnp, x, labels: jnp.zeros((3, 4)).at[labels].add(x), "x labels"),
+    "dynamic update": (lambda jax, jnp, x, y: jax.lax.dynamic_update_slice(
+        x, y[:2, :2], (1, 1)), "x y"),
+    "index in dim": (lambda jax, jnp, x: jax.lax.dynamic_index_in_dim(x, 1, 0), "x"),
+    "select": (lambda jax, jnp, x, y: jax.lax.select(x > y, x, y), "x y"),
+    "clamp": (lambda jax, jnp, x: jax.lax.clamp(-1.0, x, 1.0), "x"),
+    "cumulative sum": (lambda jax, jnp, x: jnp.cumsum(x, axis=0), "x"),
+    "moving average": (lambda jax, jnp, v: jnp.convolve(v, jnp.ones(2) / 2, mode="same"), "v"),
+    "batch norm": (lambda jax, jnp, x, v: (x - x.mean(0)) / jnp.sqrt(x.var(0) + 1e-5) * v, "x v"),
+    "rms norm": (lambda jax, jnp, x, v: x * jax.lax.rsqrt(
+        jnp.mean(x ** 2, -1, keepdims=True) + 1e-6) * v, "x v"),
+    "scan sum": (lambda jax, jnp, x: jax.lax.scan(
+        lambda c, r: (c + jnp.sin(r), c), jnp.zeros(4), x), "x"),
+    "scan of two": (lambda jax, jnp, x, v: jax.lax.scan(
+        lambda c, r: ((c[0] * r, c[1] + v), r * 2), (jnp.ones(4), jnp.zeros(4)), x), "x v"),
+    "cond of arrays": (lambda jax, jnp, x: jax.lax.cond(
+        x.sum() > 0, lambda a: a * 2, lambda a: jnp.sin(a), x), "x"),
+    "inner grad": (lambda jax, jnp, v: jax.grad(lambda a: jnp.sum(jnp.sin(a) * a))(v) * v, "v"),
+    "vmap of grad": (lambda jax, jnp, v: jax.vmap(jax.grad(lambda a: jnp.sin(a) * a))(v), "v"),
 }
 
 # Functions of one array whose gradient is traced too.
 GRADIENTS = [name for name, (_, args) in PROGRAMS.items()
-             if args.split()[0] in ("x", "v", "x3", "m", "positive", "image", "s")]
+             if args.split()[0] in ("x", "v", "x3", "m", "positive", "image", "s", "w")]

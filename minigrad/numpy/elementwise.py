@@ -298,14 +298,14 @@ def log_add(name: str, exponential: str, scale: float):
 
     def jvp(primals, tangents):
         out = rule(*primals)
-        weights = [table[exponential](finite_difference(x, out)) for x in primals]
-        parts = [multiply(t, w) for t, w in zip(tangents, weights)]
-        return out, add(*parts)
+        parts = [table["mul"](t, table[exponential](table["sub"](finite(x), finite(out))))
+                 for x, t in zip(primals, tangents)]
+        return out, table["add"](*parts)
 
-    def finite_difference(x, out):
-        """x - out, where both infinite: 0."""
-        both = table["eq"](subtract(x, out), subtract(x, out))
-        return where(both, subtract(x, out), settled(0, aval_of(out).dtype))
+    def finite(x):
+        """Zero in place of infinity: exp(inf - inf) is to be 1."""
+        infinite = table["eq"](x, math.inf)
+        return table["select_n"](infinite, x, full(aval_of(x).shape, 0, aval_of(x).dtype))
 
     jvp.__name__ = f"_{name}_jvp"
     rule.defjvp(jvp)
@@ -335,8 +335,8 @@ def sinc_derivative(order: int):
     """The derivatives of sin(x)/x at 0, each with the next as its own derivative."""
 
     def _sinc_maclaurin(x):
-        value = 0 if order % 2 else (-1) ** (order // 2) / (order + 1)
-        return table["add"](table["mul"](x, 0), value)
+        zeros = table["mul"](x, 0)
+        return zeros if order % 2 else table["add"](zeros, (-1) ** (order // 2) / (order + 1))
 
     rule = custom_jvp(_sinc_maclaurin)
 

@@ -19,14 +19,20 @@ def moves(name: str, impl, shape, transpose, batch, **attributes) -> Primitive:
     return linear(name, impl, abstract, transpose, batch, **attributes)
 
 
+def computed(sizes) -> tuple:
+    """JAX computes these with NumPy, so that its programs print `np.int64(1)`; and so do ours."""
+    return tuple(map(np.int64, sizes))
+
+
 def linear_together(p: Primitive, count: int | None = None) -> None:
     """Linear in the first `count` operands at once: concatenate, pad, dynamic_update_slice.
     The tangent is the operation on their tangents, of which the missing ones are zeros."""
 
     def jvp(primals, tangents, **params):
         here = len(primals) if count is None else count
+        out = p(*primals, **params)
         filled = [instantiate(t, x) for t, x in zip(tangents[:here], primals[:here])]
-        return p(*primals, **params), p(*filled, *primals[here:], **params)
+        return out, p(*filled, *primals[here:], **params)
 
     p.jvp = jvp
 

@@ -131,7 +131,7 @@ def checkpoint_transpose(cts, args, *, jaxpr, **params):
 
     avals = [aval_of(a) for a in pick(args, invert(linear))] + [
         a.strong for a in pick(jaxpr.out_avals, nonzero)]
-    back, captured = close_over(stage(recompute, avals, name="checkpoint"))
+    back, captured = close_over(dead_code(stage(recompute, avals, name="checkpoint")))
     grads = checkpoint_p(*captured, *pick(args, invert(linear)), *pick(cts, nonzero), jaxpr=back,
                          **params)
     return merge(linear, grads, [None] * linear.count(False))

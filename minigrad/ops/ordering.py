@@ -14,7 +14,7 @@ import numpy as np
 from kernels import reference
 from kernels.indexing import GatherDimensionNumbers
 from minigrad.core import Primitive, aval_of, make_aval
-from minigrad.ops.axes import skip, without
+from minigrad.ops.axes import computed, skip, without
 from minigrad.ops.families import dtype_kind, move_axis
 from minigrad.ops.indexing import gather
 from minigrad.ops.shaping import broadcast_in_dim, expand_dims, iota, reshape
@@ -22,10 +22,10 @@ from minigrad.ops.shaping import broadcast_in_dim, expand_dims, iota, reshape
 UINT32, INT32 = np.dtype(np.uint32), np.dtype(np.int32)
 
 
-def take_along(x, places, axis: int):
+def take_along(x, places, axis: int, spelled=tuple):
     """`x` read along `axis` at `places`, which have an axis of size one at their end."""
     ndim = len(aval_of(x).shape)
-    others = without(range(ndim), (axis,))
+    others = spelled(without(range(ndim), (axis,)))
     numbers = GatherDimensionNumbers(
         offset_dims=(), collapsed_slice_dims=(axis,), start_index_map=(axis,),
         operand_batching_dims=others, start_indices_batching_dims=others)
@@ -48,7 +48,8 @@ def sort_jvp(primals, tangents, *, dimension, **params):
     here = iota(dtype=UINT32, shape=shape, dimension=dimension)
     *outs, places = sort(*primals, here, dimension=dimension, **params)
     places = expand_dims(places, (len(shape),))
-    return outs, [None if t is None else take_along(t, places, dimension) for t in tangents]
+    return outs, [None if t is None else take_along(t, places, dimension, computed)
+                  for t in tangents]
 
 
 def sort_batch(size, args, dims, *, dimension, **params):

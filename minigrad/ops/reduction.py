@@ -18,7 +18,7 @@ from kernels import reference
 from minigrad.batch import batch_flat
 from minigrad.core import NO_GRAD, Primitive, aval_of, box, make_aval, to_array, using
 from minigrad.forward import jvp_flat
-from minigrad.ops.axes import without
+from minigrad.ops.axes import computed, without
 from minigrad.ops.elementwise import div, eq, mul
 from minigrad.ops.families import broadcast_batch, dtype_kind, full, reduction
 from minigrad.ops.joining import concatenate
@@ -33,7 +33,7 @@ def reduce_sum_transpose(ct, x, *, axes, out_sharding):
     if not axes:
         return ct
     kept = without(range(len(x.shape)), axes)
-    return broadcast_in_dim(ct, shape=x.shape, broadcast_dimensions=kept)
+    return broadcast_in_dim(ct, shape=x.shape, broadcast_dimensions=computed(kept))
 
 
 reduce_sum = reduction("reduce_sum", reference.reduce_sum, transpose=reduce_sum_transpose,

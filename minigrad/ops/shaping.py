@@ -18,7 +18,8 @@ import numpy as np
 from kernels import reference
 from minigrad.core import Primitive, Tensor, aval_of, is_linear, make_aval
 from minigrad.ops.axes import (
-    canonical, check_sizes, insert, inverse, linear_together, moves, shifted, skip, without,
+    canonical, check_sizes, computed, insert, inverse, linear_together, moves, shifted, skip,
+    without,
 )
 from minigrad.ops.families import (
     adopt_dtype, broadcast_batch, dtype_kind, full, move_axis, table_op,
@@ -194,13 +195,14 @@ def slice_shape(x, *, start_indices, limit_indices, strides):
 
 def slice_transpose(ct, x, *, start_indices, limit_indices, strides):
     """Zeros around what was cut out, and between it where the slice strode."""
-    config = []
-    for start, limit, step, count, n in zip(
-            start_indices, limit_indices, strides or (1,) * len(x.shape), aval_of(ct).shape,
-            x.shape):
-        if step != 1:  # a stride may have stopped short of the limit
-            limit = start + ((count - 1) * step + 1 if count else 0)
-        config.append((start, n - limit, step - 1))
+    if strides is None or set(strides) <= {1}:
+        after, between = np.subtract(x.shape, limit_indices), (0,) * len(x.shape)
+    else:  # a stride may have stopped short of the limit
+        counts = aval_of(ct).shape
+        last = [(n - 1) * step + 1 if n else 0 for n, step in zip(counts, strides)]
+        after = np.subtract(x.shape, np.add(start_indices, last))
+        between = computed(step - 1 for step in strides)
+    config = zip(start_indices, computed(after), between)
     return pad(ct, 0.0, padding_config=tuple(config))
 
 
@@ -241,11 +243,11 @@ def pad_transpose(ct, args, *, padding_config):
     """Each result is an element of `x` or the padding value: the first is cut out again, and
     what is left of the sum belongs to the second."""
     x, padding_value = args
-    outward = tuple((-low, -high, 0) for low, high, _ in padding_config)
+    outward = tuple(computed((-low, -high, 0)) for low, high, _ in padding_config)
     cut = pad(ct, 0.0, padding_config=outward)
     shape = aval_of(cut).shape
-    ct_x = slice_(cut, start_indices=(0,) * len(shape), limit_indices=shape,
-                  strides=tuple(interior + 1 for _, _, interior in padding_config))
+    ct_x = slice_(cut, start_indices=computed((0,) * len(shape)), limit_indices=shape,
+                  strides=computed(interior + 1 for _, _, interior in padding_config))
     if not is_linear(padding_value):
         return [ct_x, None]
     total, rest = (table_op("reduce_sum")(part, axes=tuple(range(len(shape))))
