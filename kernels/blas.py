@@ -8,7 +8,7 @@ after each product.
 
 `plan_product` folds transposed operands, axes in any order and up to two batch axes into the flags
 and strides of BLAS; only what has no constant stride is copied. Tiles are called through ctypes
-until that has cost as much as compiling `gemm` below does once; from then on in machine code.
+until that has cost as much as compiling `GEMM` does once (`kernels/heat.py`).
 Where NumPy has another BLAS all of it is `np.matmul`; `MINIGRAD_BLAS=default` asks for that.
 
 OpenBLAS chooses its kernels by the name of the processor and takes AMD's with AVX-512 for a
@@ -30,7 +30,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from kernels import pool
+from kernels import heat, pool
 from kernels.memory import address_of
 
 F32, F64, C64, C128 = (np.dtype(t) for t in "fdFD")
@@ -40,7 +40,6 @@ THREADED = 64**3  # multiplications; OpenBLAS starts threads above this
 TILE_WORK = THREADED  # multiplications that are worth a chunk, about 3 µs
 SMALL_WORK = 1_000_000
 LARGEST_TILE = 1024  # rows or columns
-WARM_UP = 2e9  # multiplications through ctypes before machine code is made: 20 ms or more
 
 # ------------------------------------------------------------------ the library
 
@@ -307,17 +306,10 @@ def half(size: int) -> int:
 
 # ------------------------------------------------------------------ running it
 
-done_cold = 0  # multiplications done through ctypes
-
-
 def run_tiles(product: Product, table: bytes) -> None:
-    global done_cold
-    if done_cold > WARM_UP:
-        kernel = native_gemm(product.dtype)
-        if kernel is not None:
-            pool.run(kernel.address, table, product.extent, product.grain)
-            return
-    done_cold += product.multiplications
+    if heat.ready("products", product.multiplications):
+        pool.run(native_gemm(product.dtype).address, table, product.extent, product.grain)
+        return
     words = struct.unpack(f"{len(table) // 8}q", table)
     several = product.multiplications > 400 * TILE_WORK  # Python's threads start in 100 µs
     each(lambda start, stop: gemm_tiles(product.dtype, words, start, stop),
@@ -391,11 +383,9 @@ done:
 
 @lru_cache
 def native_gemm(dtype: np.dtype):
-    """`gemm_tiles` in machine code, a kernel for the pool; None where there is no LLVM."""
-    try:
-        from kernels.native import compile_ir
-    except ImportError:
-        return None
+    """`gemm_tiles` in machine code, a kernel for the pool."""
+    from kernels.native import compile_ir
+
     name = f"{LETTERS[dtype]}gemm_tiles"
     return compile_ir(gemm_ir(LETTERS[dtype]), name)[name]
 

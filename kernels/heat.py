@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import os
 
-ENOUGH = {"convolution": 1 << 20, "pooling": 1 << 21}  # elements that have gone by without it
+ENOUGH = {  # elements that have gone by without it; of products, multiplications
+    "convolution": 1 << 20, "pooling": 1 << 21, "products": 1 << 31}
 seen = dict.fromkeys(ENOUGH, 0)
 _available: bool | None = None
 
 
 def ready(kind: str, work: int) -> bool:
-    """Count `work` elements, and say whether enough have been counted."""
+    """Count `work`, and say whether enough have been counted."""
     if seen[kind] > ENOUGH[kind]:
         return available()
     seen[kind] += work

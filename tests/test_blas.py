@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from kernels import blas, pool
+from kernels import blas, heat, pool
 from tests.lines import ROOT
 
 needs_openblas = pytest.mark.skipif(blas.library() is None, reason="NumPy has another BLAS")
@@ -53,7 +53,7 @@ def assert_close(out, x, y, numbers):
 
 @pytest.fixture(params=["machine code", "ctypes", "another BLAS"])
 def road(request, monkeypatch):
-    monkeypatch.setattr(blas, "done_cold", 1e18 if request.param == "machine code" else -1e18)
+    monkeypatch.setattr(heat, "ready", lambda kind, work: request.param == "machine code")
     blas.plan_product.cache_clear()
     if request.param == "another BLAS":
         monkeypatch.setattr(blas, "library", lambda: None)
@@ -90,9 +90,9 @@ def test_bits_do_not_depend_on_the_road_or_the_number_of_threads(monkeypatch):
     for name in ("plain", "strip", "four tiles", "heads inside"):
         x_shape, y_shape, numbers = PRODUCTS[name]
         x, y = array(x_shape, np.float32, 1), array(y_shape, np.float32, 2)
-        monkeypatch.setattr(blas, "done_cold", -1e18)
+        monkeypatch.setattr(heat, "ready", lambda kind, work: False)
         results = [blas.dot(x, y, numbers)]
-        monkeypatch.setattr(blas, "done_cold", 1e18)
+        monkeypatch.setattr(heat, "ready", lambda kind, work: True)
         for threads in (1, 2, 3):
             pool.start(threads)
             results.append(blas.dot(x, y, numbers))
