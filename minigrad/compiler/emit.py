@@ -12,6 +12,7 @@ import re
 from collections.abc import Sequence
 
 from minigrad.compiler.access import reads
+from minigrad.compiler.computed import COMPUTED
 from minigrad.compiler.fuse import Fuser, Region
 from minigrad.compiler.index import ZERO, Index, axis, flatten
 from minigrad.compiler.nest import Kernel, Scope, Temporary, indent, kernel_name, step
@@ -328,6 +329,8 @@ class Writer(Passes):
             x = eqn.invars[0]
             text = self.pull(x, reads(eqn, at, self.fuser.sizes), scope)
             return cast(text, subset_dtype(out.aval.dtype)) if self.is_literal(x) else text
+        if eqn.primitive.name in COMPUTED:
+            return COMPUTED[eqn.primitive.name].text(self, eqn, at, scope)
         text = body(eqn)
         shape = out.aval.shape
         operands = []
@@ -355,6 +358,21 @@ class Writer(Passes):
             eqn.primitive.name not in ("select_n", "convert_element_type", "neg", "max", "min") \
             else text
 
+    def number(self, text: str, axes: set[str] | None, scope: Scope) -> str:
+        """A name for a number that depends on these axes only (None: on all of the scope's)."""
+        if axes is not None:
+            scope = self.scope_for(axes, scope)
+        if text.isidentifier():
+            return text
+        known = scope.find(("number", text))
+        if known is not None:
+            return known
+        return self.remember("number", text, scope, text)
+
+    def scope_for(self, axes: set[str], scope: Scope) -> Scope:
+        axes = {self.seen(a) for a in axes}
+        return self.top if not axes else scope if axes & set(self.cols) else self.row
+
     def is_literal(self, atom: Atom) -> bool:
         while type(atom) is Var:
             eqn = self.fuser.made.get(atom)
@@ -369,11 +387,7 @@ class Writer(Passes):
 
     def load(self, array: Var, flat: Index, scope: Scope) -> str:
         self.loads.append((array, flat, self.level))
-        axes = {self.seen(a) for a in flat.axes()}
-        if not axes:
-            scope = self.top
-        elif not axes & set(self.cols):
-            scope = self.row
+        scope = self.scope_for(flat.axes(), scope)
         known = scope.find((array, flat))
         if known is not None:
             return known
@@ -387,6 +401,8 @@ class Writer(Passes):
 
     def array(self, v, store: bool = False) -> str:
         v = self.in_place.get(v, v)
+        if v in self.fuser.pieces:
+            v = self.fuser.pieces[v][0]
         if store:
             self.stored.add(v)
         if v not in self.parameters:
@@ -394,7 +410,12 @@ class Writer(Passes):
         return self.parameters[v]
 
     def place(self, v: Var) -> str:
-        return self.index_text(flatten(self.region.at[v], v.aval.shape), flat=True)
+        at, shape = self.region.at[v], v.aval.shape
+        if v in self.fuser.pieces:
+            whole, dimension, offset = self.fuser.pieces[v]
+            at = tuple(i + offset if d == dimension else i for d, i in enumerate(at))
+            shape = whole.aval.shape
+        return self.index_text(flatten(at, shape), flat=True)
 
     def temporary(self, key, dtype, size: int) -> str:
         if key not in self.temporaries:
@@ -418,7 +439,7 @@ class Writer(Passes):
             if not index.is_plain():
                 for atom in index.terms:
                     if type(atom) is not str:
-                        self.pinned |= atom[1].axes()
+                        self.pinned |= Index({atom: 1}).axes()
             index = Index({a: c for a, c in index.terms.items()
                            if type(a) is not str or a not in self.merged}, index.const)
         if pin:

@@ -16,16 +16,26 @@ index in its region, and an equation joins only if it reads what the region make
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from minigrad.compiler.access import goes, is_view, keeps_memory
+from minigrad.compiler.computed import COMPUTED, is_computed
 from minigrad.compiler.index import ZERO, Index, axis
-from minigrad.compiler.scalar import is_pointwise, is_reducer
+from minigrad.compiler.scalar import is_reducer
+from minigrad.compiler.scalar import is_pointwise as has_body
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 
 LARGEST_ROW = 1 << 14  # a full reduction of no more elements is done as one row, in cache
 MOST_EQUATIONS, MOST_ARRAYS = 96, 32
+
+
+def is_pointwise(eqn: Eqn) -> bool:
+    """Is there an expression for one element of the result?"""
+    return has_body(eqn) or is_computed(eqn)
+
+
+def is_joining(eqn: Eqn) -> bool:
+    return eqn.primitive.name == "concatenate" and 0 not in eqn.outvars[0].aval.shape
 
 
 class Group:
@@ -78,7 +88,11 @@ class Fuser:
         self.home: dict[Var, Group] = {}
         self.groups: list[Group] = []
         self.sizes: dict[str, int] = {}
-        self.copies = self.views_in_memory()
+        # parts of a concatenation are stored in place: part -> (the whole, dimension, offset)
+        self.pieces = {part: (e.outvars[0], e.params["dimension"], sum(
+            p.aval.shape[e.params["dimension"]] for p in e.invars[:k]))
+            for e in program.eqns if is_joining(e) for k, part in enumerate(e.invars)}
+        self.copies = self.views_in_memory() | set(self.pieces)
         for eqn in program.eqns:
             self.place(eqn)
         self.merge_regions()
@@ -91,6 +105,8 @@ class Fuser:
         wanted: set[Var] = set()
         results: set[Var] = set()
         for eqn in self.program.eqns:
+            if is_joining(eqn):
+                continue
             if not is_view(eqn) and not is_pointwise(eqn) and not is_reducer(eqn):
                 wanted.update(v for v in map(self.memory, eqn.invars) if v is not None)
         for out in self.program.outvars:
@@ -130,9 +146,7 @@ class Fuser:
         if is_view(eqn) and eqn.outvars[0] not in self.copies:
             return
         if is_view(eqn) or is_pointwise(eqn) or is_reducer(eqn):
-            homes = {self.home[s].number for a in eqn.invars
-                     if (s := self.source(a)[0]) in self.home}
-            for number in sorted(homes, reverse=True):
+            for number in self.homes(eqn):
                 group = self.groups[number]
                 if isinstance(group, Region) and self.join(group, eqn):
                     return
@@ -145,6 +159,17 @@ class Fuser:
         for v in eqn.outvars:
             self.home[v] = group
         self.depend(group, eqn)
+
+    def homes(self, eqn: Eqn) -> list[int]:
+        """The groups that make the operands, the latest first; regions that can be one are made
+        one before an equation joins either."""
+        while True:
+            found = sorted({self.home[s].number for a in eqn.invars
+                            if (s := self.source(a)[0]) in self.home}, reverse=True)
+            regions = [g for n in found if isinstance(g := self.groups[n], Region)]
+            if not any(self.related(first, second, eqn) and self.merge(first, second)
+                       for k, second in enumerate(regions) for first in regions[k + 1:]):
+                return found
 
     def depend(self, group: Group, eqn: Eqn) -> None:
         """Note what the group depends on now, and what depends on that through it."""
@@ -224,12 +249,35 @@ class Fuser:
                 at = self.through(region, eqn, at, found, chain)
             if at is None:
                 return None
+            if eqn.primitive.name in COMPUTED:
+                if not self.along(region, eqn, a, at, known):
+                    return None
+                continue
             for d, i in enumerate(at if len(at) == len(shape) else ()):
                 if i is not None and shape[d] != 1 and (is_view(eqn) or a.aval.shape[d] != 1):
                     if known[d] is not None and known[d] != i:
                         return None
                     known[d] = i
         return self.complete(region, known, shape)
+
+    def along(self, region: Region, eqn: Eqn, operand: Atom, at, known: list) -> bool:
+        """The same for an operand that is read where others say: only along shared axes, but a row
+        of the region may be picked from anywhere."""
+        k = next(k for k, a in enumerate(eqn.invars) if a is operand)
+        dims = COMPUTED[eqn.primitive.name].dims(eqn)[k]
+        for d, i in enumerate(at):
+            if operand.aval.shape[d] == 1:
+                continue
+            if dims[d] is None:
+                picks = eqn.primitive.name == "gather" and k == 0 and region.rows is not None \
+                    and not region.outer and i is not None
+                if not picks or not i.axes() <= set(region.cols):
+                    return False
+            elif known[dims[d]] not in (None, i) and i is not None:
+                return False
+            elif i is not None:
+                known[dims[d]] = i
+        return True
 
     def forward(self, region: Region, found: Var, chain: Sequence[Eqn]):
         """Where an element of the region's value `found` is seen through views."""
@@ -270,7 +318,8 @@ class Fuser:
                 return False
             region.late.add(result)
         elif gone == every:
-            if region.rows is None and math.prod(self.sizes[a] for a in gone) <= LARGEST_ROW:
+            if region.rows is None and len(every) == 1 \
+                    and self.sizes[region.axes[0]] <= LARGEST_ROW:
                 region.divide([], [], region.axes)
             if region.rows != [] or region.outer:
                 region.late.add(result)
@@ -302,30 +351,31 @@ class Fuser:
                         and self.related(first, second):
                     self.merge(first, second)
 
-    def related(self, first: Region, second: Region) -> bool:
+    def related(self, first: Region, second: Region, eqn: Eqn | None = None) -> bool:
+        """Have they equal loops and read the same arrays, or is there an equation to read both?"""
         if not first.axes and not second.axes:
             return True
         if [self.sizes[a] for a in first.axes] != [self.sizes[a] for a in second.axes]:
             return False
         wanted = second.arrays & (first.arrays | set(first.at))
-        return any(v.aval.size > 1 for v in wanted)
+        return eqn is not None or any(v.aval.size > 1 for v in wanted)
 
-    def merge(self, first: Region, second: Region) -> None:
+    def merge(self, first: Region, second: Region) -> bool:
         """Run both in the loops of the second, if nothing between them stands in the way."""
         if len(first.eqns) + len(second.eqns) > MOST_EQUATIONS \
                 or len(first.arrays | second.arrays) > MOST_ARRAYS or first.outer or second.outer:
-            return
+            return False
         bit = 1 << first.number
         if second.reach & bit and any(
                 g.reach & bit and second.reach >> g.number & 1
                 for g in self.groups if g is not None and g is not first):
-            return
+            return False
         if first.reach >> second.number & 1:
-            return
+            return False
         sides = [r for r in (first, second) if r.rows is not None]
         if len(sides) == 2 and [self.sizes[a] for a in first.rows] != [
                 self.sizes[a] for a in second.rows]:
-            return
+            return False
         rename = {a: axis(b) for a, b in zip(first.axes, second.axes)}
         at = {v: tuple(i.substitute(rename) for i in index) for v, index in first.at.items()}
         trial = Region(second.number)
@@ -337,11 +387,12 @@ class Fuser:
             trial.axes = trial.rows + trial.cols
         trial.late = first.late | second.late
         if not self.agrees(first, second, trial):
-            return
+            return False
         trial.eqns = first.eqns + second.eqns
         trial.arrays = (first.arrays | second.arrays) - set(trial.at)
         trial.reach = (first.reach | second.reach) & ~bit
         self.replace(first, second, trial)
+        return True
 
     def agrees(self, first: Region, second: Region, trial: Region) -> bool:
         """Does the second read what the first makes where the first makes it?"""

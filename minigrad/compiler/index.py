@@ -22,7 +22,8 @@ Sizes = dict[str, int]
 
 class Index:
     """`const + sum(coefficient * atom)`. An atom is the name of an axis, or a quotient or a
-    remainder that is no such sum: ("//", index, n) or ("%", index, n)."""
+    remainder that is no such sum: ("//", index, n) or ("%", index, n); or a number that the kernel
+    computes: ("value", its name, the axes that it depends on)."""
 
     __slots__ = ("terms", "const", "key")
 
@@ -52,7 +53,8 @@ class Index:
         """The names of the axes it depends on."""
         found = set()
         for atom in self.terms:
-            found |= {atom} if type(atom) is str else atom[1].axes()
+            found |= {atom} if type(atom) is str else atom[2] if atom[0] == "value" \
+                else atom[1].axes()
         return found
 
     def bounds(self, sizes: Sizes) -> tuple[int, int]:
@@ -63,6 +65,8 @@ class Index:
                 top = sizes[atom] - 1
             elif atom[0] == "%":
                 top = atom[2] - 1
+            elif atom[0] == "value":
+                top = 1 << 60
             else:
                 top = max(atom[1].bounds(sizes)[1], 0) // atom[2]
             low, high = low + min(c * top, 0), high + max(c * top, 0)
@@ -88,6 +92,8 @@ class Index:
         for atom, c in self.terms.items():
             if type(atom) is str:
                 out += change.get(atom, Index({atom: 1})) * c
+            elif atom[0] == "value":
+                out += Index({atom: c})
             else:
                 out += Index({(atom[0], atom[1].substitute(change), atom[2]): c})
         return out
@@ -96,9 +102,9 @@ class Index:
         """As source: `i * 4 + j`."""
         parts = []
         for atom, c in sorted(self.terms.items(), key=lambda t: (-t[1], str(t[0]))):
-            word = name(atom) if type(atom) is str \
+            word = name(atom) if type(atom) is str else atom[1] if atom[0] == "value" \
                 else f"({atom[1].text(name)}) {atom[0]} {atom[2]}"
-            if type(atom) is not str and (c != 1 or len(self.terms) > 1):
+            if type(atom) is not str and atom[0] != "value" and (c != 1 or len(self.terms) > 1):
                 word = f"({word})"
             parts.append(word if c == 1 else f"{word} * {c}")
         if self.const or not parts:
@@ -106,9 +112,8 @@ class Index:
         return " + ".join(parts)
 
     def __repr__(self) -> str:
-        parts = [f"{a if type(a) is str else f'({a[1]!r}{a[0]}{a[2]})'}" if c == 1
-                 else f"{c}*{a if type(a) is str else f'({a[1]!r}{a[0]}{a[2]})'}"
-                 for a, c in self.terms.items()]
+        words = {a: a if type(a) is str else f"({a[1]!r}{a[0]}{a[2]})" for a in self.terms}
+        parts = [words[a] if c == 1 else f"{c}*{words[a]}" for a, c in self.terms.items()]
         return " + ".join(parts + [str(self.const)] * (bool(self.const) or not parts))
 
 
@@ -135,8 +140,11 @@ def flatten(index: Sequence[Index], shape: Sequence[int]) -> Index:
 def joined(index: Index) -> Index:
     """n * (x // n) + x % n is x."""
     for atom, c in index.terms.items():
-        if atom[0] == "%" and index.terms.get(("//", *atom[1:])) == c * atom[2]:
-            rest = {a: k for a, k in index.terms.items() if a not in (atom, ("//", *atom[1:]))}
+        if type(atom) is not tuple or atom[0] != "%":
+            continue
+        quotient = "//", *atom[1:]
+        if index.terms.get(quotient) == c * atom[2]:
+            rest = {a: k for a, k in index.terms.items() if a not in (atom, quotient)}
             return joined(Index(rest, index.const) + atom[1] * c)
     return index
 

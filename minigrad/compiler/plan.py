@@ -16,7 +16,7 @@ import numpy as np
 
 from kernels import blas
 from minigrad.compiler.emit import Writer
-from minigrad.compiler.fuse import Fuser, Group, Region
+from minigrad.compiler.fuse import Fuser, Group, Region, is_joining
 from minigrad.compiler.index import flatten
 from minigrad.compiler.nest import Kernel, Temporary
 from minigrad.compiler.prepare import prepare
@@ -266,7 +266,7 @@ class Planner:
         readers = {g.number: g for g in self.fuser.groups if g is not None and any(
             self.reads(g, a) is old for e in g.eqns for a in e.invars)}
         readers.pop(home.number, None)
-        if any(not home.reach >> n & 1 for n in readers):
+        if any(self.positions[n] > self.positions[home.number] for n in readers):
             return False
         if any(self.base(o) is old for o in self.program.outvars):
             return False
@@ -320,6 +320,10 @@ class Planner:
     def add_numpy(self, eqn: Eqn) -> None:
         operands = [self.operand_buffer(a) for a in eqn.invars]
         self.plan.steps.append(NumpyStep(operands + [self.buffer(v) for v in eqn.outvars], eqn))
+
+    def add_concatenate(self, eqn: Eqn) -> bool:
+        """The regions that make the parts have stored them where they belong."""
+        return is_joining(eqn)
 
     def add_dot_general(self, eqn: Eqn) -> bool:
         x, y = (self.operand_buffer(a) for a in eqn.invars)

@@ -14,8 +14,6 @@ from kernels.grammar import STORED, dtype_name, has_function
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Literal
 
-NAMES = {"max": "maximum", "min": "minimum", "is_finite": "isfinite", "round_even": "rint",
-         "population_count": "popcount"}
 EXPENSIVE = {"exp", "log", "log1p", "expm1", "sin", "cos", "tan", "tanh", "logistic", "erf", "erfc",
              "erf_inv", "pow", "rsqrt", "sqrt", "div", "exp2", "cbrt", "integer_pow", "atan2"}
 CALL = re.compile(r"([A-Za-z_]\w*)\(")
@@ -57,13 +55,8 @@ def body(eqn: Eqn) -> str | None:
         return conversion(*dtypes)
     if name == "select_n":
         return "z if x else y" if kind == "b" and len(eqn.invars) == 3 else None
-    if name in ("shift_left", "shift_right_logical", "shift_right_arithmetic"):
-        return shift(eqn, name)
     if name == "pow" and dtypes[0] != dtypes[1]:
         return None
-    if name == "sign":
-        return {"f": "x if (x == 0.0) | (x != x) else copysign(1.0, x)",
-                "i": "minimum(maximum(x, -1), 1)", "u": "minimum(x, 1)"}.get(kind)
     if name == "div" and kind in "iu":
         return "quotient(x, y)"
     if name == "logistic" and has_function("logistic", computed(dtypes[0])):
@@ -75,10 +68,10 @@ def body(eqn: Eqn) -> str | None:
         scalar = scalar(**eqn.params)
     if scalar is None:
         return None
-    text = CALL.sub(lambda m: NAMES.get(m[1], m[1]) + "(", scalar)
-    if kind in "iu" and "/" in text:
+    if kind in "iu" and "/" in scalar:
         return None
-    return text if all(has_function(f, computed(dtypes[0])) for f in CALL.findall(text)) else None
+    functions = CALL.findall(scalar)
+    return scalar if all(has_function(f, computed(dtypes[0])) for f in functions) else None
 
 
 def conversion(source: str, target: str) -> str | None:
@@ -92,19 +85,6 @@ def conversion(source: str, target: str) -> str | None:
     if source in STORED:
         return "x" if target == "f32" else "x != 0.0" if target == "bool" else f"{target}(x)"
     return "bool_(x)" if target == "bool" else f"{target}(x)"
-
-
-def shift(eqn: Eqn, name: str) -> str | None:
-    by = eqn.invars[1]
-    bits = by.aval.dtype.itemsize * 8
-    if type(by) is not Literal or not 0 <= int(by.value) < bits:
-        return None  # of more bits than there are: left to the reference kernel
-    if name == "shift_right_logical":
-        return "shift_right_logical(x, y)"
-    signed = dtype_kind(by.aval.dtype) == "i"
-    if name == "shift_right_arithmetic":
-        return "x >> y" if signed else None
-    return "x << y"
 
 
 # name: (first value, how to go on)
@@ -140,7 +120,11 @@ def start_of(eqn: Eqn) -> str:
 
 def literal_text(atom: Atom) -> str:
     """A literal beside an operand of its type."""
-    value = atom.value.item() if hasattr(atom.value, "item") else atom.value
+    return literal_value(atom.value)
+
+
+def literal_value(value) -> str:
+    value = value.item() if hasattr(value, "item") else value
     if isinstance(value, float):
         if math.isnan(value):
             return "nan"
