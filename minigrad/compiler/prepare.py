@@ -14,13 +14,18 @@ from minigrad.simplify import inline_calls, simplify
 
 def prepare(program: Jaxpr) -> Jaxpr:
     small = simplify(inline_calls(program))
-    if not any(e.primitive.name in REWRITES for e in small.eqns):
-        return small
+    if any(e.primitive.name in REWRITES for e in small.eqns):
+        small = simplify(rewritten(small, REWRITES))
+    return rewritten(small, {"concatenate": pieces})
+
+
+def rewritten(program: Jaxpr, rewrites: dict) -> Jaxpr:
     eqns: list[Eqn] = []
-    for eqn in small.eqns:
-        new = REWRITES.get(eqn.primitive.name, lambda eqn: None)(eqn)
+    for eqn in program.eqns:
+        rewrite = rewrites.get(eqn.primitive.name)
+        new = None if rewrite is None else rewrite(eqn)
         eqns += [eqn] if new is None else new
-    return simplify(small.replace(eqns=eqns))
+    return program.replace(eqns=eqns)
 
 
 def apply(name: str, operands: Sequence[Atom], out: Var, **params) -> Eqn:
@@ -59,17 +64,17 @@ def stack(eqn: Eqn) -> list[Eqn]:
     axis, (out,) = eqn.params["axis"], eqn.outvars
     thin = [Var(thin_aval(x.aval, axis)) for x in eqn.invars]
     return [*map(reshaped, eqn.invars, thin),
-            *concatenate(apply("concatenate", thin, out, dimension=axis))]
+            apply("concatenate", thin, out, dimension=axis)]
 
 
 def thin_aval(aval: Aval, axis: int) -> Aval:
     return aval.update(shape=(*aval.shape[:axis], 1, *aval.shape[axis:]))
 
 
-def concatenate(eqn: Eqn) -> list[Eqn]:
-    """Each operand is copied to its place in the result by whoever makes it."""
+def pieces(eqn: Eqn) -> list[Eqn] | None:
+    """Each operand of a concatenation is copied to its place in the result by whoever makes it."""
     if 0 in eqn.outvars[0].aval.shape:
-        return [eqn]
+        return None
     pieces = [Var(x.aval) for x in eqn.invars]
     return [*(Eqn(table["copy"], [x], [piece], {}) for x, piece in zip(eqn.invars, pieces)),
             eqn.replace(invars=pieces)]
@@ -87,12 +92,13 @@ def tile(eqn: Eqn) -> list[Eqn] | None:
 def reduction_of_ones(eqn: Eqn) -> list[Eqn] | None:
     """A reduction over axes of size one moves no number."""
     (x,), (out,) = eqn.invars, eqn.outvars
-    if math.prod(x.aval.shape[a] for a in eqn.params["axes"]) != 1 or x.aval.dtype != out.aval.dtype:
+    if math.prod(x.aval.shape[a] for a in eqn.params["axes"]) != 1 \
+            or x.aval.dtype != out.aval.dtype:
         return None
     return [reshaped(x, out)]
 
 
 REWRITES: dict[str, Callable[[Eqn], list[Eqn] | None]] = {
-    "split": split, "unstack": unstack, "stack": stack, "concatenate": concatenate, "tile": tile,
+    "split": split, "unstack": unstack, "stack": stack, "tile": tile,
     **dict.fromkeys(REDUCERS, reduction_of_ones),
 }
