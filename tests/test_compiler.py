@@ -122,7 +122,45 @@ def integers(x):
     return x // 3, x % 3, x << 2, x >> 1, x & 5, ~x, abs(x), jnp.sign(x), x.astype(np.float32)
 
 
+def picking(x, rows, columns):
+    """Rows by indices, some from the end; one element a row; both derivatives."""
+    def loss(x):
+        log_p = x - jnp.log(jnp.exp(x).sum(1, keepdims=True))
+        return jnp.take_along_axis(log_p, columns[:, None], 1).mean() + (x[rows] ** 2).sum()
+
+    value, gradient = cj.value_and_grad(loss)(x)
+    return (value, gradient, x[rows], x[:, rows], x[rows, rows], x.at[rows].set(1.0),
+            x.at[rows].add(2.0), x.at[rows, columns[:4]].max(0.0))
+
+
+def outside(x, i):
+    """Indices outside of the operand: filled, clipped, dropped."""
+    return (jnp.take(x, i, axis=0, mode="fill"), jnp.take(x, i, axis=0, mode="clip"),
+            x.at[i].add(1.0, mode="drop"), x.at[i].set(1.0, mode="clip"))
+
+
+def windows(x, i):
+    return (lax.dynamic_slice(x, (i, i), (2, 3)), jnp.pad(x, ((1, 2), (0, 3)), constant_values=2.0),
+            lax.dynamic_update_slice(x, x[:2, :2] * 2, (i, 1)), lax.pad(x, 0.5, ((-1, 2, 1),
+                                                                               (1, -2, 0))))
+
+
+def joined(x, y):
+    a, b, c = jnp.split(jnp.concatenate([x, y * 2, x + 1], axis=1), 3, axis=1)
+    return jnp.stack([a, b], 1), jnp.concatenate([c, c]), jnp.tile(x, (2, 3)), \
+        jnp.concatenate([x.T, y.T, x.sum(0)[:, None]], 1)
+
+
+def running(x):
+    return jnp.cumsum(x), jnp.cumsum(x, 0), jnp.cumprod(x, 1), lax.cummax(x, 1, reverse=True)
+
+
 PROGRAMS = [
+    (picking, normal(6, 5), np.array([0, 3, -1, 3]), np.array([0, 1, 4, 1, 0, 2])),
+    (outside, normal(4, 5), np.array([[0, 7], [-9, 3], [4, -1]])),
+    (windows, normal(5, 6), np.int32(3)), (windows, normal(5, 6), np.int32(-7)),
+    (joined, normal(4, 4), normal(4, 4)), (joined, normal(40, 30), normal(40, 30)),
+    (running, normal(7, 5)), (running, normal(1, 1)),
     (normalize, normal(64, 100), normal(100)), (normalize, normal(3000, 33), normal(33)),
     (views, normal(64, 96)), (reductions, normal(30, 51)), (reductions, normal(3000, 51)),
     (middle, normal(4, 5, 6)), (middle, normal(40, 50, 60)),
@@ -139,7 +177,9 @@ PROGRAMS = [
 @pytest.mark.parametrize("fn, args", [(p[0], p[1:]) for p in PROGRAMS],
                          ids=lambda p: getattr(p, "__name__", None))
 def test_programs(fn, args):
-    agrees(cj.make_jaxpr(fn)(*args), [np.asarray(a) for a in args], 2e-5, 1e-3)
+    program = cj.make_jaxpr(fn)(*args)
+    agrees(program, [np.asarray(a, v.aval.dtype) for a, v in zip(args, program.invars)], 2e-5,
+           1e-3)
 
 
 def test_a_normalization_is_one_kernel():

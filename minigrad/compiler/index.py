@@ -39,14 +39,15 @@ class Index:
         return hash(self.key)
 
     def __add__(self, other: Index | int) -> Index:
-        if isinstance(other, int):
-            return Index(self.terms, self.const + other) if other else self
+        if not isinstance(other, Index):
+            return Index(self.terms, self.const + int(other)) if other else self
         terms = dict(self.terms)
         for a, c in other.terms.items():
             terms[a] = terms.get(a, 0) + c
         return Index(terms, self.const + other.const)
 
     def __mul__(self, n: int) -> Index:
+        n = int(n)  # parameters may hold NumPy's integers
         return self if n == 1 else Index({a: c * n for a, c in self.terms.items()}, self.const * n)
 
     def axes(self) -> set[str]:

@@ -17,7 +17,9 @@ import numpy as np
 from kernels import blas
 from minigrad.compiler.emit import Writer
 from minigrad.compiler.fuse import Fuser, Group, Region, is_joining
+from minigrad.compiler.computed import COMBINE
 from minigrad.compiler.index import flatten
+from minigrad.compiler.loops import RUNNING, running_kernel, scatter_kernel
 from minigrad.compiler.nest import Kernel, Temporary
 from minigrad.compiler.prepare import prepare
 from minigrad.program import Eqn, Jaxpr, Literal, Var
@@ -293,8 +295,8 @@ class Planner:
             self.add_region(group)
             return
         (eqn,) = group.eqns
-        special = getattr(self, "add_" + eqn.primitive.name, None)
-        if special is None or not special(eqn):
+        special = self.SPECIAL.get(eqn.primitive.name)
+        if special is None or not special(self, eqn):
             self.add_numpy(eqn)
 
     def add_region(self, region: Region) -> None:
@@ -407,6 +409,29 @@ class Planner:
         self.plan.steps.append(BranchStep([self.operand_buffer(index), *given, *outs, *arenas],
                                           branches, moves, arenas))
         return True
+
+
+    def add_running(self, eqn: Eqn) -> bool:
+        kernel = running_kernel(eqn)
+        if kernel is None or isinstance(eqn.invars[0], Literal):
+            return False
+        buffers = [self.operand_buffer(eqn.invars[0]), self.buffer(eqn.outvars[0])]
+        self.plan.steps.append(KernelStep(buffers, kernel))
+        return True
+
+    def add_scatter(self, eqn: Eqn) -> bool:
+        kernel = scatter_kernel(eqn)
+        if kernel is None:
+            return False
+        x, *given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
+                     else self.operand_buffer(a) for a in eqn.invars]
+        out = self.buffer(eqn.outvars[0])
+        self.plan.steps += [CopyStep([out, x]), KernelStep([out, *given], kernel)]
+        return True
+
+    SPECIAL = {"dot_general": add_dot_general, "concatenate": add_concatenate, "scan": add_scan,
+               "while": add_while, "cond": add_cond, **dict.fromkeys(COMBINE, add_scatter),
+               **dict.fromkeys(RUNNING, add_running)}
 
 
 class View:
