@@ -12,7 +12,7 @@ import numpy as np
 from kernels import blas, driver, native, pool
 from minigrad import debug, errors
 from minigrad.compiler import Overlap
-from minigrad.compiler.plan import (
+from minigrad.compiler.steps import (
     ALIGNMENT, BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan,
     ProductStep, Step, View, WhileStep,
 )

@@ -8,7 +8,7 @@ from statistics import median
 
 from kernels import driver, pool
 from minigrad.compiler.executable import Executable
-from minigrad.compiler.plan import (
+from minigrad.compiler.steps import (
     BranchStep, Buffer, KernelStep, LoopStep, NumpyStep, Plan, ProductStep, Step, View, WhileStep,
     plans_in,
 )
