@@ -22,7 +22,8 @@ from minigrad.compiler.loops import RUNNING, running_kernel, scatter_kernel
 from minigrad.compiler.nest import Temporary
 from minigrad.compiler.prepare import prepare
 from minigrad.compiler.steps import (
-    BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan, ProductStep, View, WhileStep, place,
+    BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan, ProductStep, View,
+    WhileStep, place,
 )
 from minigrad.program import Eqn, Jaxpr, Literal, Var
 
