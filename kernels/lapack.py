@@ -11,6 +11,8 @@ import math
 
 import numpy as np
 
+from kernels.reference import is_half, rounded
+
 REAL = {"complex64": np.dtype(np.float32), "complex128": np.dtype(np.float64)}
 COMPLEX = {"float32": np.dtype(np.complex64), "float64": np.dtype(np.complex128)}
 
@@ -118,6 +120,11 @@ def triangular_solve(a, b, *, left_side=False, lower=False, transpose_a=False,
     """`b` divided by the triangle of `a`, from the left or from the right."""
     if not b.size:
         return b.copy()
+    if is_half(a.dtype):
+        wide = triangular_solve(
+            a.astype(np.float32), b.astype(np.float32), left_side=left_side, lower=lower,
+            transpose_a=transpose_a, conjugate_a=conjugate_a, unit_diagonal=unit_diagonal)
+        return rounded(wide, b.dtype)
     if conjugate_a and not transpose_a:
         a = a.conj()
     transposed = 0 if not transpose_a else 2 if conjugate_a else 1

@@ -25,7 +25,7 @@ WITHOUT_JVP = {
     "special_function": "SciPy's curves for the torch face, whose derivatives it writes itself",
     "torch_random": RANDOM,
 }
-WITHOUT_BATCH = {"iota_2x32_shape": NO_OPERANDS}
+WITHOUT_BATCH = {"axis_index": NO_OPERANDS, "iota_2x32_shape": NO_OPERANDS}
 # Linear in some operand, so that a derivative of them meets their transpose.
 LINEAR = {
     "add", "add_any", "all_gather", "all_to_all", "broadcast_in_dim", "complex", "concatenate",
