@@ -125,10 +125,14 @@ def checkpoint_transpose(cts, args, *, jaxpr, **params):
 
     def recompute(*values):
         res, given = values[:linear.count(False)], iter(values[linear.count(False):])
-        full = merge(linear, [None] * sum(linear), res)
-        found = backward_pass(jaxpr, linear, full, [next(given) if nz else None for nz in nonzero])
+        residuals = eval_jaxpr(known, *res)
+        flags = [False] * len(residuals) + [True] * sum(linear)
+        found = backward_pass(staged, flags, [*residuals, *[None] * sum(linear)],
+                              [next(given) if nz else None for nz in nonzero])
         return [instantiate(g, Linear(a)) for g, a in zip(found, pick(jaxpr.in_avals, linear))]
 
+    # A scan in the body computes values and tangents in one loop: it is taken apart first.
+    known, staged, _, _ = partial_eval_jaxpr(jaxpr, linear, True)
     avals = [aval_of(a) for a in pick(args, invert(linear))] + [
         a.strong for a in pick(jaxpr.out_avals, nonzero)]
     back, captured = close_over(dead_code(stage(recompute, avals, name="checkpoint")))
