@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from minigrad.compiler.index import ZERO, Index, Sizes, flatten, unflatten
+from minigrad.compiler.scalar import subset_dtype
 from minigrad.program import Eqn
 
 # equations whose result is its operand's elements, in the same flat order
@@ -15,6 +16,8 @@ VIEWS = SAME_MEMORY | {"broadcast_in_dim", "transpose", "slice", "rev", "iota"}
 
 
 def is_view(eqn: Eqn) -> bool:
+    if subset_dtype(eqn.outvars[0].aval.dtype) is None:  # complex numbers and keys
+        return False
     return eqn.primitive.name in VIEWS and eqn.params.get("dimensions") is None \
         or eqn.primitive.name in ("squeeze", "rev") or is_relabelling(eqn)
 
