@@ -21,12 +21,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from functools import lru_cache
+from functools import lru_cache, partial
 
 import numpy as np
 
 from kernels import blas, heat, pool, windows
-from kernels.memory import address_of
+from kernels.memory import address_of, placed
 from kernels.reference import is_half
 
 WORTH = 40_000  # multiplications of a chunk: some microseconds
@@ -37,9 +37,10 @@ F32, F64 = np.dtype("f"), np.dtype("d")
 
 def conv_general_dilated(
     lhs, rhs, *, window_strides, padding, lhs_dilation, rhs_dilation, dimension_numbers,
-    feature_group_count=1, batch_group_count=1, preferred_element_type=None, **_,
+    feature_group_count=1, batch_group_count=1, preferred_element_type=None, out=None, **_,
 ):  # fmt: skip
-    """As `windows.conv_general_dilated`, the fastest way there is for these shapes."""
+    """As `windows.conv_general_dilated`, the fastest way there is for these shapes; written to
+    `out`, contiguous, where that is given."""
     dtype = lhs.dtype
     unfold = dict(
         window_strides=window_strides, padding=padding, lhs_dilation=lhs_dilation,
@@ -47,17 +48,20 @@ def conv_general_dilated(
         feature_group_count=feature_group_count, batch_group_count=batch_group_count,
         preferred_element_type=preferred_element_type)
     if preferred_element_type not in (None, dtype) or not heat.ready("convolution", lhs.size):
-        return windows.conv_general_dilated(lhs, rhs, **unfold)
+        return placed(windows.conv_general_dilated(lhs, rhs, **unfold), out)
     if is_half(dtype):
         lhs, rhs = lhs.astype(np.float32), rhs.astype(np.float32)
     road = plan(lhs.shape, lhs.strides, rhs.shape, rhs.strides, lhs.dtype, tuple(window_strides),
                 tuple(map(tuple, padding)), tuple(lhs_dilation), tuple(rhs_dilation),
                 dimension_numbers, feature_group_count, batch_group_count)
     if road is None:
-        out = windows.conv_general_dilated(lhs, rhs, **unfold)
-    else:
-        out = road(lhs, rhs)
-    return out if out.dtype == dtype else out.astype(dtype)
+        return placed(windows.conv_general_dilated(lhs, rhs, **unfold).astype(dtype, copy=False), out)
+    if lhs.dtype != dtype:
+        return placed(road(lhs, rhs, None).astype(dtype), out)
+    return road(lhs, rhs, out)
+
+
+conv_general_dilated.into = True  # type: ignore[attr-defined]
 
 
 # ------------------------------------------------------------------ which road
@@ -144,23 +148,31 @@ def pointwise(conv: Conv) -> Callable | None:
         return None
     batch, _, rows, columns = conv.logical
     if (rows, columns) == (1, 1):  # every image by itself, as one product would not be
-        return lambda x, y: arranged(conv, np.add.reduce(blas.dot(
-            conv.x.of(x), conv.y.of(y), (((2, 3), (2, 3)), ((1,), (1,)))))[:, :, None, None])
-    if conv.out.strides[1] == 1:  # features last
-        return lambda x, y: arranged(conv, blas.dot(
-            conv.x.of(x), conv.y.of(y)[:, :, 0, 0], (((1,), (1,)), ((), ()))).transpose(0, 3, 1, 2))
+        def sums(x, y):
+            return np.add.reduce(blas.dot(
+                conv.x.of(x), conv.y.of(y), (((2, 3), (2, 3)), ((1,), (1,)))))[:, :, None, None]
 
-    def each(x, y):
+        return partial(arranged, conv, sums)
+    if conv.out.strides[1] == 1:
+        def features_last(x, y):
+            return blas.dot(conv.x.of(x), conv.y.of(y)[:, :, 0, 0],
+                            (((1,), (1,)), ((), ()))).transpose(0, 3, 1, 2)
+
+        return partial(arranged, conv, features_last)
+
+    def each_image(x, y):
         weights = np.broadcast_to(conv.y.of(y)[:, :, 0, 0], (batch, *conv.y.shape[:2]))
-        return arranged(conv, blas.dot(weights, conv.x.of(x), (((2,), (1,)), ((0,), (0,)))))
+        return blas.dot(weights, conv.x.of(x), (((2,), (1,)), ((0,), (0,))))
 
-    return each
+    return partial(arranged, conv, each_image)
 
 
-def arranged(conv: Conv, out):
-    """(batch, feature, row, column) as the result has its axes; a copy only where they differ."""
+def arranged(conv: Conv, product: Callable, x, y, out=None):
+    """A product (batch, feature, row, column) as the result has its axes; copied only where they
+    differ."""
     order = np.argsort([-s for s in conv.out.strides], kind="stable")
-    return np.ascontiguousarray(out.transpose(order)).reshape(conv.out_shape)
+    result = product(x, y).transpose(order).reshape(conv.out_shape)
+    return np.ascontiguousarray(result) if out is None else placed(result, out)
 
 
 # ------------------------------------------------------------------ taps and places
@@ -312,10 +324,12 @@ class Correlation:
                 held([offset for _, _, offset in taps]), held(places), held(starts),
                 held(segments), step_column)
 
-    def __call__(self, x, y):
+    def __call__(self, x, y, out=None):
         conv, padded = self.conv, self.padded
         missing = any(taps == 0 for taps, *_ in self.kinds)
-        out = (np.zeros if missing else np.empty)(conv.out_shape, conv.dtype)
+        out = np.empty(conv.out_shape, conv.dtype) if out is None else out
+        if missing:
+            out[...] = 0
         image = padded.make(self.pad, address_of(x), conv.dtype, self.slack)
         for taps, weight_taps, offsets, places, starts, segments, step in self.kinds:
             if not taps:
@@ -372,7 +386,7 @@ class PixelSums:
         self.each_in, self.each_out, self.tap_count = each_in, each_out, len(taps)
         self.parts = -(-images // IMAGES_EACH)
 
-    def __call__(self, x, y):
+    def __call__(self, x, y, out=None):
         conv, padded = self.conv, self.padded
         image = padded.make(self.pad, address_of(x), conv.dtype, self.n)
         images, pixels = padded.images, math.prod(conv.y.shape[2:])
@@ -398,12 +412,12 @@ class PixelSums:
             padded.plane, padded.plane * padded.features, *conv.y.shape[2:],
             padded.columns.padded, pixels * ct_pixel, ct_pixel, images, IMAGES_EACH),
             self.parts * count * self.each_in, max(1, 16 * WORTH // work))
-        return self.arranged(np.add.reduce(parts) if self.parts > 1 else parts[0])
+        return self.arranged(np.add.reduce(parts) if self.parts > 1 else parts[0], out)
 
-    def arranged(self, sums):
+    def arranged(self, sums, out):
         """(group and block, feature of x, tap, feature of y) as the result has its axes."""
         conv = self.conv
-        out = np.empty(conv.out_shape, conv.dtype)
+        out = np.empty(conv.out_shape, conv.dtype) if out is None else out
         features, _, rows, columns = conv.logical
         steps = conv.out.strides
         target = np.lib.stride_tricks.as_strided(

@@ -31,6 +31,14 @@ def keep_freed_memory() -> bool:
         return False
 
 
+def placed(result, out):
+    """The result, in `out` where that is given."""
+    if out is None:
+        return result
+    np.copyto(out, result)
+    return out
+
+
 def _reads_headers() -> bool:
     probe = np.arange(3)[1:]
     return ctypes.c_void_p.from_address(id(probe) + DATA).value == probe.ctypes.data

@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from kernels import heat, pool, windows
-from kernels.memory import address_of
+from kernels.memory import address_of, placed
 from kernels.reference import is_half
 
 WORTH = 16_000  # reads of a chunk
@@ -240,24 +240,25 @@ def kernel(kind: str, op: str, dtype: np.dtype, g: Geometry):
 
 def reduce_window(op: str, otherwise):
     def pooled(x, *, window_dimensions, window_strides, padding, base_dilation=None,
-               window_dilation=None, **params):
+               window_dilation=None, out=None, **params):
         window = dict(window_dimensions=window_dimensions, window_strides=window_strides,
                       padding=padding, base_dilation=base_dilation, window_dilation=window_dilation)
         work = F32 if is_half(x.dtype) and op == "sum" else x.dtype
         g = geometry(x.shape, work, *(value and tuple(value) for value in
                                                 window.values()))
         if g is None or not heat.ready("pooling", x.size):
-            return otherwise(x, **window, **params)
+            return placed(otherwise(x, **window, **params), out)
         source = np.ascontiguousarray(x, work)
         shape = tuple((n + sum(p) - w) // s + 1 for n, w, s, p in zip(
             x.shape, window_dimensions, window_strides, padding))
-        out = np.empty(shape, work)
+        into, out = out, out if out is not None and work == x.dtype else np.empty(shape, work)
         reads = g.places[1] * g.inner * math.prod(g.window)
         pool.run(kernel("pool", op, out.dtype, g).address, np.array(
             (address_of(source), address_of(out), *g.words), np.int64).tobytes(),
             g.planes * g.places[0], max(1, WORTH // reads))
-        return out if work == x.dtype else out.astype(x.dtype)
+        return out if work == x.dtype else placed(out.astype(x.dtype), into)
 
+    pooled.into = True  # type: ignore[attr-defined]
     pooled.__name__, pooled.__doc__ = otherwise.__name__, otherwise.__doc__
     return pooled
 
@@ -268,20 +269,23 @@ reduce_window_sum = reduce_window("sum", windows.reduce_window_sum)
 
 
 def select_and_scatter_add(source, operand, *, select_prim, window_dimensions, window_strides,
-                           padding, **params):
+                           padding, out=None, **params):
     """Add each element of `source` where its window of `operand` has its largest element."""
     name = getattr(select_prim, "name", select_prim)
     g = geometry(operand.shape, operand.dtype, tuple(window_dimensions), tuple(window_strides),
                  tuple(padding), None, None)
     if g is None or source.dtype != operand.dtype or not heat.ready("pooling", operand.size):
-        return windows.select_and_scatter_add(
+        return placed(windows.select_and_scatter_add(
             source, operand, select_prim=select_prim, window_dimensions=window_dimensions,
-            window_strides=window_strides, padding=padding, **params)
+            window_strides=window_strides, padding=padding, **params), out)
     x, ct = np.ascontiguousarray(operand), np.ascontiguousarray(source)
-    out = np.empty(operand.shape, operand.dtype)
+    out = np.empty(operand.shape, operand.dtype) if out is None else out
     run = kernel("unpool", {"ge": "max", "le": "min"}[name], out.dtype, g)
     reads = math.prod(g.places) * g.inner * math.prod(g.window)
     pool.run(run.address, np.array(
         (address_of(x), address_of(ct), address_of(out), *g.words), np.int64).tobytes(),
         g.planes, max(1, WORTH // reads))
     return out
+
+
+select_and_scatter_add.into = True  # type: ignore[attr-defined]

@@ -85,7 +85,7 @@ def test_gradient_of_the_weights(batch, features, outs, rows, columns, window, s
                     for n, p in zip((rows, columns), places))
     x, ct = array((batch, features, rows, columns)), array((batch, outs, *places))
     params = dict(holes=(stride, stride), padding=padding)
-    road = "function" if window == 1 else "PixelSums"
+    road = "partial" if window == 1 else "PixelSums"
     check(x, ct, road, spec=WEIGHTS, **params)
     turned = [np.ascontiguousarray(a.transpose(0, 2, 3, 1)) for a in (x, ct)]
     check(*turned, road, spec=((3, 0, 1, 2), (3, 0, 1, 2), (2, 3, 0, 1)), **params)
