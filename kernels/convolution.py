@@ -54,11 +54,10 @@ def conv_general_dilated(
     road = plan(lhs.shape, lhs.strides, rhs.shape, rhs.strides, lhs.dtype, tuple(window_strides),
                 tuple(map(tuple, padding)), tuple(lhs_dilation), tuple(rhs_dilation),
                 dimension_numbers, feature_group_count, batch_group_count)
-    if road is None:
-        return placed(windows.conv_general_dilated(lhs, rhs, **unfold).astype(dtype, copy=False), out)
-    if lhs.dtype != dtype:
-        return placed(road(lhs, rhs, None).astype(dtype), out)
-    return road(lhs, rhs, out)
+    if road is not None and lhs.dtype == dtype:
+        return road(lhs, rhs, out)
+    result = windows.conv_general_dilated(lhs, rhs, **unfold) if road is None else road(lhs, rhs)
+    return placed(result.astype(dtype, copy=False), out)
 
 
 conv_general_dilated.into = True  # type: ignore[attr-defined]
