@@ -55,3 +55,11 @@ for _name in (  # layers that PyTorch offers here too
 
 pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 vmap = func.vmap
+
+
+def __getattr__(name: str):
+    if name == "distributions":  # loaded when it is used
+        import importlib
+
+        return importlib.import_module("compat.torch.distributions")
+    raise AttributeError(f"module 'torch' has no attribute '{name}'")

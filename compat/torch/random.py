@@ -14,7 +14,7 @@ import numpy as np
 
 from compat.torch.dtypes import CPU, SCALAR_NAMES, to_numpy_or_none
 from compat.torch.tensor import Tensor, from_array
-from kernels import mersenne
+from kernels import mersenne, rejection
 from minigrad import core
 from minigrad.imperative import views
 from minigrad.core import EVAL, Primitive, config, get_mode, make_aval, make_box
@@ -269,12 +269,17 @@ def random_(self, *given, generator=None):
 
 def poisson(input, generator=None):
     """Counts with the given rates."""
-    from numpy.random import Generator as NumPys, MT19937
+    rates = np.asarray(core.to_array(input))
+    if (rates < 0).any():
+        raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
+    return from_array(rejection.poisson(generator or default_generator, rates, input.spec.dtype))
 
-    seeded = (generator or default_generator).random_seed() if hasattr(
-        mersenne.Generator, "random_seed") else int(randint(0, 2 ** 31, (), generator=generator))
-    rates = np.asarray(core.to_array(input), np.float64)
-    return from_array(np.asarray(NumPys(MT19937(seeded)).poisson(rates), input.spec.dtype))
+
+def binomial(count, prob, generator=None):
+    """How many of `count` trials succeed with the given probabilities."""
+    return from_array(rejection.binomial(
+        generator or default_generator, np.asarray(core.to_array(count)),
+        np.asarray(core.to_array(prob)), count.spec.dtype))
 
 
 METHODS = {
@@ -297,4 +302,5 @@ METHODS = {
 }
 BOTH = {"bernoulli": bernoulli, "multinomial": multinomial}
 FUNCTIONS = {f.__name__: f for f in (
-    rand, randn, rand_like, randn_like, randint, randint_like, randperm, normal, poisson)}
+    rand, randn, rand_like, randn_like, randint, randint_like, randperm, normal, poisson,
+    binomial)}
