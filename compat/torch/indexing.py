@@ -44,6 +44,7 @@ def as_index_array(item):
         if not item.spec.shape and item.spec.dtype.kind in "iu" and item.spec.concrete:
             return None
         return item
+    item = list(item) if isinstance(item, (tuple, range)) else item
     if isinstance(item, (list, np.ndarray)):
         return from_array(np.asarray(
             [x.item() if isinstance(x, core.Tensor) else x for x in item]

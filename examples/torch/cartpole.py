@@ -1,4 +1,4 @@
-"""The pole on a cart, with the interface of gymnasium. Source: Barto, Sutton and Anderson (1983)."""
+"""The pole on a cart, with gymnasium's interface. Source: Barto, Sutton and Anderson (1983)."""
 
 import math
 

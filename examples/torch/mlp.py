@@ -23,7 +23,7 @@ class Digits(Dataset):
 
 class Perceptron(nn.Module):
     def __init__(self):
-        super(Perceptron, self).__init__()
+        super(Perceptron, self).__init__()  # noqa: UP008
         self.fc1 = nn.Linear(64, 32)
         self.fc2 = nn.Linear(32, 10)
         self.dropout = nn.Dropout(0.1)

@@ -53,7 +53,7 @@ class Module(Stateful):
                 what = {"_parameters": "parameters", "_modules": "module",
                         "_buffers": "buffer"}[kind]
                 raise AttributeError(f"cannot assign {what} before Module.__init__() call")
-            self.forget(name)
+            self.forget(name, but=kind)
             if kind == "_buffers":
                 self.register_buffer(name, value, value.persistent)
             else:
@@ -76,9 +76,11 @@ class Module(Stateful):
                             f"({expected} expected)")
         self.__dict__[store][name] = value
 
-    def forget(self, name: str) -> None:
+    def forget(self, name: str, but: str) -> None:
+        """Drop what has this name, except from the store where it keeps its place."""
         for store in STORES:
-            self.__dict__[store].pop(name, None)
+            if store != but:
+                self.__dict__[store].pop(name, None)
         self.__dict__.pop(name, None)
 
     def __delattr__(self, name: str) -> None:
