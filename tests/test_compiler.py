@@ -67,6 +67,14 @@ def normalize(x, b):
     return out, out.sum(0), jnp.abs(out).sum()
 
 
+def by_channel(x):
+    """The statistics of axis 1, which may be as long as axis 0: the two must not be confused."""
+    mean = x.mean((0, 2), keepdims=True)
+    centered = x - mean
+    variance = (centered ** 2).mean((0, 2), keepdims=True)
+    return centered / jnp.sqrt(variance + 1e-5), mean, variance, centered
+
+
 def views(x):
     return (x * 2 + 1).sum(), x.T + 1, x[::2, 3:7] * 2, x.reshape(-1, 8), x, x, x[:, ::-1] - 1
 
@@ -163,6 +171,7 @@ PROGRAMS = [
     (joined, normal(4, 4), normal(4, 4)), (joined, normal(40, 30), normal(40, 30)),
     (running, normal(7, 5)), (running, normal(1, 1)),
     (normalize, normal(64, 100), normal(100)), (normalize, normal(3000, 33), normal(33)),
+    (by_channel, normal(6, 6, 5)), (by_channel, normal(16, 16, 36)), (by_channel, normal(4, 8, 8)),
     (views, normal(64, 96)), (reductions, normal(30, 51)), (reductions, normal(3000, 51)),
     (middle, normal(4, 5, 6)), (middle, normal(40, 50, 60)),
     (products, normal(64, 96), normal(96, 32), normal(32)),

@@ -232,10 +232,12 @@ class Writer(Passes):
     def inner_index(self, eqn: Eqn) -> tuple[Index, ...]:
         """Where a reduction's operand is read: its own loops for what the result has not."""
         found = self.fuser.index_in(self.region, eqn)
-        if found is not None:
-            return found
         shape, gone = eqn.invars[0].aval.shape, eqn.params["axes"]
-        out = iter(self.region.at[eqn.outvars[0]])
+        at = self.region.at[eqn.outvars[0]]
+        # of axes of equal size, an operand from outside may have been given the wrong one
+        if found is not None and tuple(i for d, i in enumerate(found) if d not in gone) == at:
+            return found
+        out = iter(at)
         used = set().union(*(i.axes() for i in self.region.at[eqn.outvars[0]]), set())
         rest = iter([a for a in self.region.axes if a not in used])
         return tuple((ZERO if n == 1 else axis(next(rest))) if d in gone else next(out)
