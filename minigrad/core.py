@@ -194,10 +194,11 @@ class Mode:
     """The current level and its grad mode. Eager modes are singletons, so that one look-up on
     `(mode, specs)` tells an op at once that nothing is traced and what to run."""
 
-    __slots__ = ("trace", "grad", "inference", "__weakref__")
+    __slots__ = ("trace", "grad", "inference", "watched", "__weakref__")
 
-    def __init__(self, trace: Trace, grad: bool = True, inference: bool = False):
-        self.trace, self.grad, self.inference = trace, grad, inference
+    def __init__(self, trace: Trace, grad: bool = True, inference: bool = False,
+                 watched: bool = False):
+        self.trace, self.grad, self.inference, self.watched = trace, grad, inference, watched
 
     def __repr__(self) -> str:
         return f"Mode({self.trace}, grad={self.grad})"

@@ -175,6 +175,8 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
 def arrive(node: Node, g, raw: bool):
     """Tensor hooks, and `.grad` of a Tensor that retains it."""
     hooks = node.hooks
+    if hooks.unpack is not None and type(node.entry) is not FreedEntry:
+        node.saved = hooks.unpack()
     if not hooks.tensor and not hooks.retain:
         return g
     tensor = run_tensor_hooks(hooks, shown(g, node, raw))

@@ -44,6 +44,10 @@ NAMESPACES = ("", "nn.functional", "linalg", "fft", "special", "signal.windows",
               "Tensor")
 
 
+FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType,
+             types.WrapperDescriptorType, types.ModuleType, functools.partial, type)
+
+
 class TimeLimit(BaseException):
     """Raised in an entry that runs too long."""
 
@@ -96,7 +100,16 @@ class Translator:
                 value = getattr(owner, name, None)
                 if callable(value) or isinstance(value, types.ModuleType):
                     self.paths.setdefault(id(value), f"{space}.{name}".lstrip("."))
-        self.built: dict[int, Callable] = {}
+        self.memory: dict[int, np.ndarray] | None = None  # of the sample at hand, by its address
+        self.built: dict[int, tuple] = {}
+
+    def sample(self, *values):
+        """What belongs to one sample: Tensors that share memory share it here too."""
+        self.memory = {}
+        try:
+            return self.value(values)
+        finally:
+            self.memory = None
 
     def value(self, x):
         torch, ours = self.theirs, self.ours
@@ -116,7 +129,7 @@ class Translator:
             return {k: self.value(v) for k, v in x.items()}
         if isinstance(x, slice):
             return slice(*map(self.value, (x.start, x.stop, x.step)))
-        if callable(x) or isinstance(x, types.ModuleType):
+        if isinstance(x, FUNCTIONS) or (type(x).__module__ or "").startswith("torch._ops"):
             return self.function(x)
         return x
 
@@ -129,11 +142,14 @@ class Translator:
         torch = self.theirs
         x = x.detach().resolve_conj().resolve_neg()
         whole = x.untyped_storage().nbytes() // x.element_size()
-        flat = torch.as_strided(x, (whole,), (1,), 0).clone()
-        if x.dtype == torch.bfloat16:
-            memory = flat.view(torch.int16).numpy().view(ml_dtypes.bfloat16)
-        else:
-            memory = flat.numpy()
+        address = x.untyped_storage().data_ptr()
+        memory = None if self.memory is None else self.memory.get(address)
+        if memory is None or not address or memory.itemsize != x.element_size():
+            flat = torch.as_strided(x, (whole,), (1,), 0).clone()
+            memory = flat.view(torch.int16).numpy().view(ml_dtypes.bfloat16) \
+                if x.dtype == torch.bfloat16 else flat.numpy()
+            if self.memory is not None:
+                self.memory[address] = memory
         return np.lib.stride_tricks.as_strided(
             memory[x.storage_offset():], tuple(x.shape),
             tuple(s * memory.itemsize for s in x.stride()))
@@ -146,7 +162,7 @@ class Translator:
                                      **self.value(f.keywords))
         module = getattr(f, "__module__", None) or ""
         if isinstance(f, types.FunctionType) and module.startswith("torch.testing._"):
-            return self.built[id(f)] if id(f) in self.built else self.rebuild(f)
+            return self.built[id(f)][1] if id(f) in self.built else self.rebuild(f)
         if module.startswith("torch") and callable(f):
             raise Missing(f"no mirror of {module}.{getattr(f, '__qualname__', f)}")
         return f
@@ -160,7 +176,7 @@ class Translator:
                                   tuple(types.CellType(self.value(c.cell_contents))
                                         for c in f.__closure__ or ()))
         made.__kwdefaults__ = self.value(f.__kwdefaults__)
-        self.built[id(f)] = made
+        self.built[id(f)] = f, made  # with the original, whose id is not used again
         for name in names_in(f.__code__) & set(space):
             if callable(space[name]) or isinstance(space[name], types.ModuleType):
                 space[name] = self.function(space[name])
@@ -269,7 +285,7 @@ class Runner:
 
     def check(self, op, sample, dtype, wants: bool, outcome: Outcome) -> str | None:
         translate = self.translator.value
-        ours_args = translate([sample.input, *sample.args]), translate(sample.kwargs)
+        ours_args = self.translator.sample([sample.input, *sample.args], sample.kwargs)
         ours_op, process = translate(op.op), translate(sample.output_process_fn_grad)
         theirs_args = [sample.input, *sample.args], sample.kwargs
         try:
@@ -303,10 +319,11 @@ class Runner:
         except Exception:
             return None
         outcome.gradients += 1
+        live = [(b, self.translator.tensor(w)) for (_, b), w in zip(pairs, weights)
+                if b.requires_grad]  # no gradient is as good as a zero one
         try:
-            found = ours.autograd.grad([b for _, b in pairs], mine,
-                                       [self.translator.tensor(w) for w in weights],
-                                       allow_unused=True)
+            found = ours.autograd.grad([b for b, _ in live], mine, [w for _, w in live],
+                                       allow_unused=True) if live else (None,) * len(mine)
         except Exception as error:
             return f"backward raised {brief(error)}"
         for a, b, leaf in zip(expected, found, leaves):
@@ -349,7 +366,7 @@ class Runner:
             args, kwargs = [sample.input, *sample.args], sample.kwargs
             outcome.errors += 1
             try:
-                translated = self.translator.value(args), self.translator.value(kwargs)
+                translated = self.translator.sample(args, kwargs)
                 function = self.translator.value(op.op)
             except Exception as error:
                 outcome.error_reasons[brief(error)] += 1

@@ -84,6 +84,9 @@ def tensor_split(input, indices_or_sections, dim=0):
                                f"dimensional or one-dimensional tensor, but got a tensor with "
                                f"{given.dim()} dims")
         given = given.tolist()
+    if not isinstance(given, (int, list, tuple)):
+        raise TypeError("tensor_split() received an invalid combination of arguments - got "
+                        f"(Tensor, {type(given).__name__})")
     if isinstance(given, int):
         if given <= 0:
             raise RuntimeError(f"number of sections must be larger than 0, got {given}")
@@ -296,6 +299,8 @@ def sum_to_size(input, *size):
     """The sum over the dimensions that broadcasting had stretched."""
     sizes, shape = s.sizes_of(size), input.spec.shape
     extra = len(shape) - len(sizes)
+    if not sizes:
+        return input.sum()
     if extra < 0 or any(n not in (1, m) for n, m in zip(sizes, shape[extra:])):
         raise RuntimeError(f"size {{{list(sizes)}}} is not expandable to size "
                            f"{{{list(shape)}}}.")

@@ -170,11 +170,11 @@ def arange(start, end=None, step=1, *, dtype=None, layout=None, device=None,
         start, end = 0, start
     start, end, step = numbers(start, end, step)
     if not step:
-        raise ValueError("step must be nonzero")
+        raise RuntimeError("step must be nonzero")
     if not all(math.isfinite(x) for x in (start, end)):
         raise RuntimeError(f"unsupported range: {start} -> {end}")
     if (end - start) * step < 0:
-        raise ValueError("upper bound and lower bound inconsistent with step sign")
+        raise RuntimeError("upper bound and lower bound inconsistent with step sign")
     kind = to_numpy_or_none(dtype) or (
         config.default_dtype if any(isinstance(x, float) for x in (start, end, step))
         else np.dtype(np.int64))

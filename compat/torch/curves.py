@@ -146,6 +146,11 @@ def negative_of(body):
     return fn
 
 
+def grown(x):
+    """exp |x|, whose derivative at 0 is 0."""
+    return UNARY["exp"](UNARY["abs"](x))
+
+
 def i0e(x):
     return table["bessel_i0e"](x)
 
@@ -158,9 +163,9 @@ ROOT_2, ROOT_PI = math.sqrt(2), math.sqrt(math.pi)
 erfcx = special("erfcx", lambda x, y: 2 * x * y - 2 / ROOT_PI)
 
 FLOATING = {  # in floats, as PyTorch's `sin`
-    "sinc": mnp.sinc, "i0": lambda x: e.mul(UNARY["exp"](e.abs_(x)), i0e(x)),
+    "sinc": mnp.sinc, "i0": lambda x: e.mul(grown(x), i0e(x)),
     "angle": angle, "special_i0e": i0e, "special_i1e": i1e,
-    "special_i1": lambda x: e.mul(UNARY["exp"](e.abs_(x)), i1e(x)),
+    "special_i1": lambda x: e.mul(grown(x), i1e(x)),
     "special_ndtr": lambda x: (x * -(1 / ROOT_2)).erfc() * 0.5,
     "special_entr": entr, "special_erfcx": erfcx,
     "special_ndtri": special("ndtri", lambda x, y: (y * y / 2).exp() * (ROOT_2 * ROOT_PI)),
@@ -305,14 +310,22 @@ def polynomial_of(function: str, shifted: bool = False):
     return in_floats(lambda x, n: scipy_function(2 * x - 1 if shifted else x, n))
 
 
+@custom_jvp
+def next_after(x, y):
+    return table["nextafter"](x, y)
+
+
+next_after.defjvp(lambda primals, tangents: (next_after(*primals), tangents[0]))
+
 TWO = {
     "copysign": in_floats(copysign), "hypot": in_common(mnp.hypot),
     "logaddexp": in_common(mnp.logaddexp), "logaddexp2": in_common(mnp.logaddexp2),
     "xlogy": in_floats(x_times(lambda y: y.log())),
     "special_xlog1py": in_floats(x_times(lambda y: y.log1p())),
     "fmax": in_common(mnp.fmax), "fmin": in_common(mnp.fmin),
-    "heaviside": same_dtypes("heaviside", in_common(mnp.heaviside)),
-    "nextafter": in_common(table["nextafter"]),
+    "heaviside": same_dtypes("heaviside", in_common(lambda x, y: where(
+        x == 0, y, cast(x > 0, aval_of(x).dtype)))),
+    "nextafter": in_common(lambda x, y: next_after(x, y)),
     "gcd": whole_numbers("gcd", mnp.gcd), "lcm": whole_numbers("lcm", mnp.lcm),
     "ldexp": lambda input, other: of_face(input) * pow(2.0, other),
     "float_power": float_power, "complex": same_dtypes("complex", complex_of),

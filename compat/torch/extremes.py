@@ -41,6 +41,9 @@ def extreme(name: str, result, whole, primitive, pairwise):
     op = operation(both, name=name, tensors=("input",))
 
     def fn(input, dim=None, keepdim=False):
+        if not isinstance(input, core.Tensor):
+            raise TypeError(f"{name}() received an invalid combination of arguments - got "
+                            f"({type(input).__name__}, {type(dim).__name__})")
         if isinstance(dim, core.Tensor):
             return PAIRS[pairwise](input, dim)
         if dim is None:

@@ -66,8 +66,8 @@ OPS = {kind: operation(transformed, name=name, tensors=("input",)) for kind, nam
 def sizes_and_dims(name: str, input, s, dim, default, last_grows: bool):
     """(size, dimension) of every axis to transform."""
     ndim, shape = len(input.spec.shape), input.spec.shape
-    if s is not None:
-        s = tuple(s)
+    s = (s,) if isinstance(s, int) else None if s is None else tuple(s)
+    dim = (dim,) if isinstance(dim, int) else dim
     if dim is None:
         dim = default if default is not None else range(ndim) if s is None else \
             range(ndim - len(s), ndim)
@@ -118,7 +118,7 @@ def fourier(name: str, kind, swapped: bool = False):
         return run(input, s, dim, norm, None)
 
     def many(input, s=None, dim=None, norm=None):
-        return run(input, s, (dim,) if isinstance(dim, int) else dim, norm, None)
+        return run(input, s, dim, norm, None)
 
     made = {name: one, f"{name}2": two, f"{name}n": many}
     for key, fn in made.items():

@@ -147,6 +147,9 @@ def cross(input, other, dim=None):
     """The vector product of three-dimensional vectors."""
     if len(input.spec.shape) != len(other.spec.shape):
         raise RuntimeError("linalg.cross: inputs must have the same number of dimensions.")
+    if dim is not None and input.size(dim) == 3 != other.size(dim):
+        raise RuntimeError(f"linalg.cross: inputs dimension {dim} must have length 3. Got "
+                           f"{input.size(dim)} and {other.size(dim)}")
     input, other = broadcast_tensors(input, other)
     if dim is None:
         dim = next((i for i, n in enumerate(input.spec.shape) if n == 3), None)

@@ -102,8 +102,8 @@ def gather_(input, dim, index, *, sparse_grad=False):
         check_index("gather", input, index)
         check_fits(index, input, d, "self")
         check_places(index, at_shape(input)[d], d)
-    elif len(index.spec.shape) != len(input.spec.shape):
-        return input.new_zeros(index.spec.shape)
+    elif len(index.spec.shape) != len(input.spec.shape) or not input.spec.aval.size:
+        return input.reshape(-1)[:0].reshape(index.spec.shape)
     return gather_op(input, index, d)
 
 

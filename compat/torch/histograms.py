@@ -103,7 +103,7 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     else:
         found = np.stack([np.searchsorted(a, b, where_to) for a, b in zip(
             rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]))]
-            or [np.zeros(0)]).reshape(values.shape)
+        ).reshape(values.shape) if values.size else np.zeros(values.shape)
     return from_array(np.asarray(found, np.int32 if out_int32 else np.int64))
 
 

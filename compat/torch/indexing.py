@@ -19,6 +19,7 @@ from minigrad import core, tape
 from minigrad.imperative import views
 from minigrad.core import EVAL, I64, aval_of, box, get_mode
 from minigrad.ops import elementwise as e
+from minigrad.ops.families import dtype_kind, zeros_like
 from minigrad.ops.indexing import CLIP, gather
 from minigrad.ops.scattering import scatter, scatter_add
 from minigrad.ops.selection import select_n
@@ -288,7 +289,13 @@ def index_put_op(count: int):
 
     def fn(input, values, i, j=None, k=None, l=None, m=None, n=None, dims=(), accumulate=False):
         given = [a for a in (i, j, k, l, m, n) if a is not None]
-        return written(input, given, values, dims, scatter_add if accumulate else scatter)
+        if not accumulate:
+            return written(input, given, values, dims)
+        if dtype_kind(aval_of(input).dtype) == "b":  # a sum of booleans is `or`
+            wide = np.dtype(np.int32)
+            out = written(cast(input, wide), given, cast(values, wide), dims, scatter_add)
+            return e.ne(out, zeros_like(out))
+        return written(input, given, values, dims, scatter_add)
 
     return operation(fn, name="index_put", tensors=("input", "values", *names),
                      scalars=("values",))

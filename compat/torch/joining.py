@@ -8,7 +8,7 @@ import numpy as np
 
 from compat.torch.operation import operation, variadic
 from compat.torch.promotion import cast, expand_to, result_dtype
-from compat.torch.tensor import wrap_dim, wrap_dims
+from compat.torch.tensor import Tensor, wrap_dim, wrap_dims
 from compat.torch.views import part, sizes_of
 from minigrad.core import aval_of
 from minigrad.ops.joining import concatenate
@@ -56,6 +56,9 @@ cat_op, stack_op = variadic(concatenated, "cat"), variadic(stacked, "stack")
 
 def cat(tensors, dim=0):
     """The tensors one after the other along `dim`."""
+    if isinstance(tensors, Tensor):
+        raise TypeError("cat(): argument 'tensors' (position 1) must be tuple of Tensors, not "
+                        "Tensor")
     tensors = list(tensors)
     if not tensors:
         raise ValueError("torch.cat(): expected a non-empty list of Tensors")

@@ -45,7 +45,7 @@ def slogdet(input):
     return named("slogdet", "sign logabsdet", *linalg.slogdet(input))
 
 
-def lu(input, *, pivot=True, get_infos=False):
+def lu(input, pivot=True, get_infos=False):
     """(LU in one matrix, pivots[, info])."""
     factors, pivots, info = linalg.lu_factor_ex(input, pivot=pivot)
     return (factors, pivots, info) if get_infos else (factors, pivots)

@@ -61,8 +61,9 @@ TORCH = {  # functions of torch alone
     **WINDOWS, "where": pointwise.where_or_nonzero, "cat": j.cat,
     "stack": j.stack, "einsum": functions.einsum, "tensordot": products.tensordot,
     "chain_matmul": products.chain_matmul, "broadcast_tensors": s.broadcast_tensors,
-    "constant_pad_nd": j.constant_pad, "is_tensor": functions.is_tensor, "vander":
-        functions.vander, "promote_types": functions.promote_types, "can_cast": functions.can_cast,
+    "constant_pad_nd": j.constant_pad, "is_tensor": functions.is_tensor,
+    "fill": inplace.fill_of, "vander": functions.vander,
+    "promote_types": functions.promote_types, "can_cast": functions.can_cast,
     "result_type": functions.result_type, **creation.FUNCTIONS, **random.FUNCTIONS,
 }
 METHODS = {  # methods alone

@@ -10,7 +10,7 @@ import numpy as np
 
 from compat.torch.tensor import Tensor
 from minigrad import core
-from minigrad.core import EVAL, PYTHON_SCALARS, box, get_mode
+from minigrad.core import EVAL, PYTHON_SCALARS, box, get_mode, inlining
 from minigrad.eager import Op, write_wrapper
 
 
@@ -28,13 +28,14 @@ class Operation(Op):
         operands = [self.accepted(i, a) for i, a in enumerate(tensors)]
         if any(a is NotImplemented for a in operands):
             return NotImplemented
-        if len(operands) > 1 and not any(isinstance(a, core.Tensor) for a in operands):
+        if len(operands) > 1 and not inlining.get() and not any(
+                isinstance(a, core.Tensor) for a in operands):
             raise TypeError(f"{self.shown}() received an invalid combination of arguments - got ("
                             f"{', '.join(type(a).__name__ for a in tensors)})")
         try:
             return super().slow(tuple(operands), statics)
         except (TypeError, ValueError) as error:
-            if not raised_by_engine(error):
+            if type(error) not in (TypeError, ValueError) or not raised_by_engine(error):
                 raise
             raise RuntimeError(f"{self.shown}(): {error}") from None
 
@@ -46,16 +47,17 @@ class Operation(Op):
         name = self.tensors[position]
         if isinstance(a, core.Tensor):
             return a
-        if self.operator or name in self.scalars:
+        if self.operator and position or name in self.scalars:
             if type(a) in PYTHON_SCALARS:
                 return a
             if isinstance(a, PYTHON_SCALARS):  # IntEnum, True as an int of another class ...
                 return next(t for t in PYTHON_SCALARS if isinstance(a, t))(a)
             if isinstance(a, np.generic) and a.dtype.kind in "biufc":
                 return a.item()
-        if a is None and name in self.optional or get_mode().trace is not EVAL:
+        if a is None and name in self.optional or inlining.get() \
+                or get_mode().trace is not EVAL:
             return a  # inside another operation, constants are operands too
-        if self.operator:
+        if self.operator and position:
             return box(a, Tensor) if isinstance(a, np.ndarray) else NotImplemented
         raise TypeError(f"{self.shown}(): argument '{name}' (position {position + 1}) "
                         f"must be Tensor, not {type(a).__name__}")

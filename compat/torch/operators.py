@@ -36,4 +36,5 @@ OPERATORS |= {f"__{name}__": binary(name, body, node, operator=True)
               for name, (body, node) in REFLECTED.items()}
 OPERATORS |= {"__neg__": UNARY["neg"], "__abs__": UNARY["abs"],
               "__invert__": UNARY["bitwise_not"], "__pos__": lambda self: self,
-              "__pow__": power_operator, "__rtruediv__": reflected_division}
+              "__pow__": power_operator, "__rtruediv__": reflected_division,
+              "__rdiv__": reflected_division}

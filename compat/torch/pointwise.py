@@ -16,7 +16,7 @@ from compat.torch.promotion import (
     broadcast_shapes, cast, category, expand_to, expanded, inexact, is_floating, result_dtype,
     shape_of, together,
 )
-from minigrad.core import PYTHON_SCALARS, Tensor, aval_of
+from minigrad.core import I64, PYTHON_SCALARS, Tensor, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.calls import custom_jvp
@@ -124,13 +124,19 @@ def tanh_rule(primals, tangents):
     return out, e.mul(tangents[0], e.sub(like(out, 1), e.mul(out, out)))
 
 
+def digamma_body(x):
+    """-inf at 0, where the primitive has nan."""
+    zero = e.eq(x, like(x, 0))
+    return select_n(zero, t.digamma(x), e.div(like(x, -1), x))
+
+
 FLOATING = {  # integers become floats first
     "exp": t.exp, "exp2": t.exp2, "expm1": t.expm1, "log": t.log, "log1p": t.log1p,
     "log2": log_base(2.0), "log10": log_base(10.0), "sqrt": t.sqrt, "rsqrt": t.rsqrt, "sin": t.sin,
     "cos": t.cos, "tan": t.tan, "asin": t.asin, "acos": t.acos, "atan": t.atan, "sinh": t.sinh,
     "cosh": t.cosh, "tanh": tanh_body, "asinh": t.asinh, "acosh": t.acosh, "atanh": t.atanh,
     "erf": t.erf, "erfc": t.erfc, "erfinv": t.erf_inv, "sigmoid": t.logistic, "lgamma": t.lgamma,
-    "digamma": t.digamma, "reciprocal": reciprocal_body, "silu": positive_where,
+    "digamma": digamma_body, "reciprocal": reciprocal_body, "silu": positive_where,
     "deg2rad": lambda x: e.mul(x, like(x, math.pi / 180)),
     "rad2deg": lambda x: e.mul(x, like(x, 180 / math.pi)),
 }
@@ -161,7 +167,8 @@ UNARY = {name: unary(name, body, floating) for name, body in FLOATING.items()} \
 @operation(name="pow")
 def square(input):
     """input * input."""
-    return e.square(strong(input))
+    x = strong(input)
+    return e.square(cast(x, I64) if dtype_kind(aval_of(x).dtype) == "b" else x)
 
 
 @operation(name="pow", tensors=("input",))
@@ -197,8 +204,18 @@ def pow_pair(input, exponent):
 
 
 def integer_power(x, y):
-    wide = np.dtype(np.float64)
-    return cast(t.pow_(cast(x, wide), cast(y, wide)), aval_of(x).dtype)
+    """By squaring, wrapping as whole numbers do; a negative power is 0 except of 1 and -1."""
+    one, zero = like(x, 1), like(x, 0)
+    base, out = x, one
+    for bit in range(6 if aval_of(x).dtype.itemsize < 8 else 7):
+        odd = e.ne(e.and_(y, like(y, 1 << bit)), zero) if bit < 8 * y.dtype.itemsize - 1 else \
+            e.lt(y, zero)
+        out = select_n(odd, out, e.mul(out, base))
+        base = e.mul(base, base)
+    if dtype_kind(aval_of(x).dtype) == "u":
+        return out
+    unit = select_n(e.eq(e.abs_(x), one), zero, out)
+    return select_n(e.lt(y, zero), out, unit)
 
 
 # ------------------------------------------------------------------ two operands
@@ -314,7 +331,7 @@ def binary(name: str, body, node: str | None = None, operator: bool = False):
 
 NO_SCALARS = {"atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "fmax",
               "fmin", "hypot", "logaddexp", "logaddexp2", "nextafter", "gcd", "lcm", "heaviside",
-              "igamma", "igammac", "complex", "polar"}
+              "igamma", "igammac", "complex", "polar", "ldexp"}
 SCALAR_SECOND = {"eq", "ne", "lt", "le", "gt", "ge", "fmod", "floor_divide", "copysign"}
 
 
@@ -463,6 +480,14 @@ def lerp(input, end, weight):
 def masked_fill(input, mask, value):
     """`value` where the mask is True."""
     x = strong(input)
+    if shape_of(value):
+        raise RuntimeError("masked_fill_ only supports a 0-dimensional value tensor, but got "
+                           f"tensor with {len(shape_of(value))} dimension(s).")
+    if dtype_kind(aval_of(mask).dtype) != "b":
+        raise RuntimeError("masked_fill_ only supports boolean masks, but got mask with dtype "
+                           f"{SCALAR_NAMES[aval_of(mask).dtype.name]}")
+    if category(result_dtype(value)) > max(category(aval_of(x).dtype), 1):
+        raise RuntimeError(f"value cannot be converted to type {aval_of(x).dtype} without overflow")
     operands = x, mask, cast(value, aval_of(x).dtype)
     x, mask, value = (expanded_to_common(a, operands) for a in operands)
     return select_n(mask, x, value)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
+
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dtype, together
@@ -280,18 +282,21 @@ def tensordot(a, b, dims=2):
         raise RuntimeError("both dimension lists should have same length")
     left, right = (tuple(wrap_dim(d, x.dim()) for d in ds) for ds, x in zip(pairs, (a, b)))
     for i, j in zip(left, right):
-        if a.size(i) != b.size(j):
+        if a.size(i) != b.size(j) and 1 not in (a.size(i), b.size(j)):
             raise RuntimeError("contracted dimensions need to match, but first has size "
                                f"{a.size(i)} in dim {i} and second has size {b.size(j)} in dim "
                                f"{j}")
+        if a.size(i) != b.size(j):  # one of them is 1: it stands for a constant
+            a, b = (a.sum(i, keepdim=True), b) if b.size(j) == 1 else (a, b.sum(j, keepdim=True))
     return tensordot_op(a, b, (left, right))
 
 
 @operation(name="view", tensors=("input", "other"))
 def kron(input, other):
     """The Kronecker product."""
-    x, y = (cast(v, result_dtype(input, other)) for v in (input, other))
-    return mnp.kron(x, y)
+    dtype = result_dtype(input, other)
+    wide = np.dtype(np.uint8) if dtype_kind(dtype) == "b" else dtype
+    return cast(mnp.kron(cast(input, wide), cast(other, wide)), dtype)
 
 
 def chain_matmul(*matrices):

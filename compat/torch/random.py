@@ -174,7 +174,7 @@ def bernoulli(input, p=None, *, generator=None) -> Tensor:
         return bernoulli_(input.clone(), p, generator=generator)
     numbers = draw("uniform", input.spec.shape, np.float64 if input.spec.dtype.itemsize > 4
                    else np.float32, generator)
-    return (numbers.to(input.dtype) < input).to(input.dtype) + input.detach() * 0
+    return (numbers.to(input.dtype) < input).to(input.dtype) + input * 0
 
 
 def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:

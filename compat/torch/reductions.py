@@ -52,7 +52,8 @@ def count(x, axes) -> int:
 def sum_body(input, dim, keepdim, dtype):
     dtype = dtype or (aval_of(input).dtype if is_floating(aval_of(input).dtype) else I64)
     x = cast(input, dtype)
-    return fold(r.reduce_sum, x, axes_of(x, dim), keepdim)
+    primitive = r.reduce_or if dtype_kind(dtype) == "b" else r.reduce_sum
+    return fold(primitive, x, axes_of(x, dim), keepdim)
 
 
 def mean_body(input, dim, keepdim, dtype):
@@ -92,7 +93,8 @@ mean = by_dims("mean", mean_body)
 def prod_body(input, dim, keepdim, dtype):
     dtype = dtype or (aval_of(input).dtype if is_floating(aval_of(input).dtype) else I64)
     x = cast(input, dtype)
-    return fold(r.reduce_prod, x, axes_of(x, dim), keepdim)
+    primitive = r.reduce_and if dtype_kind(dtype) == "b" else r.reduce_prod
+    return fold(primitive, x, axes_of(x, dim), keepdim)
 
 
 prod = by_dims("prod", prod_body)
@@ -131,7 +133,11 @@ def extreme(name: str, primitive, node: str):
     """Over several dimensions: the derivative is shared evenly among ties."""
     def fn(input, dim=None, keepdim=False):
         x = strong(input)
-        check_not_empty(x, name)
+        if dim is None or dim == ():
+            check_not_empty(x, name)
+        for d in axes_of(x, dim):
+            if not aval_of(x).shape[d]:
+                raise IndexError(f"{name}(): Expected reduction dim {d} to have non-zero size.")
         return fold(primitive, x, axes_of(x, dim), keepdim)
 
     return operation(fn, name=node)

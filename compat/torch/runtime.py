@@ -6,6 +6,9 @@ from __future__ import annotations
 import sys
 import types
 
+from compat.torch.autograd.anomaly import (  # noqa: F401
+    is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled,
+)
 from compat.torch.creation import empty, tensor
 from compat.torch.dtypes import (
     CPU, NAMED, SCALAR_NAMES, Size, device, set_default_dtype,

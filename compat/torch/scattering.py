@@ -102,7 +102,7 @@ def product_at(x, index, src, dim):
     hit = e.eq(places, expand_to(cast(index, I64), (n, *shape)))
     values = expand_to(cast(src, aval_of(x).dtype), (n, *shape))
     factors = of_face(table["select_n"](hit, like(values, 1), values))
-    products = factors.prod(dim + 1).movedim(0, dim)
+    products = of_face(table["reduce_prod"](factors, axes=(dim + 1,))).movedim(0, dim)
     pad = tuple((0, m - k, 0) for m, k in zip(aval_of(x).shape, aval_of(products).shape))
     full = table["pad"](products, np.ones((), aval_of(x).dtype)[()], padding_config=pad)
     return e.mul(x, full)
@@ -271,6 +271,9 @@ def index_put(input, indices, values, accumulate=False):
 def masked_scatter(input, mask, source):
     """The elements of `source`, in order, where the mask is True."""
     shape = broadcast_shapes(aval_of(input).shape, aval_of(mask).shape)
+    if dtype_kind(aval_of(mask).dtype) != "b":
+        raise RuntimeError("masked_scatter_ only supports boolean masks, but got mask with dtype "
+                           f"{SCALAR_NAMES[aval_of(mask).dtype.name]}")
     x, m = of_face(expand_to(input, shape)), of_face(expand_to(mask, shape))
     if aval_of(x).dtype != aval_of(source).dtype:
         raise RuntimeError("masked_scatter_: expected self and source to have same dtypes but got "

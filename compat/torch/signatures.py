@@ -95,10 +95,10 @@ def write(name: str, out, result, given):
             f"result type {SCALAR_NAMES[have.name]} can't be cast to the desired output type "
             f"{SCALAR_NAMES[want.name]}")
     result = convert(result, want) if have != want else result
+    check_memory(out, tensors, name)
     if result.spec.shape != out.spec.shape:
         resize(out, result)
         return out
-    check_memory(out, tensors, name)
     return views.write(out, result)
 
 
@@ -106,7 +106,7 @@ EXACT = {"gather", "amax", "amin", "take", "index_select", "masked_select", "mul
          "topk", "cholesky", "qr", "svd", "inverse", "scatter", "scatter_add", "kthvalue", "mode",
          "cummax", "cummin", "median", "nanmedian", "max", "min", "argmax", "argmin", "bmm",
          "addmm", "mm", "mv", "dot", "baddbmm", "histc", "bucketize", "searchsorted", "polar",
-         "complex", "heaviside", "nonzero", "take_along_dim", "unique", "aminmax"}
+         "complex", "heaviside", "cat", "nonzero", "take_along_dim", "unique", "aminmax"}
 
 
 def resize(out, result) -> None:

@@ -9,7 +9,7 @@ from compat.torch import reductions as r
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.pointwise import floating, where
-from compat.torch.promotion import is_floating
+from compat.torch.promotion import cast, is_floating
 from compat.torch.tensor import wrap_dim
 from minigrad import core
 from minigrad.core import aval_of, table
@@ -21,8 +21,11 @@ from minigrad.core import aval_of, table
 def logcumsumexp(input, dim):
     """log of the running sum of exponentials."""
     x = floating(input)
-    return table["cumlogsumexp"](x, axis=wrap_dim(dim, len(aval_of(x).shape)), reverse=False) \
-        if aval_of(x).shape else x
+    if not aval_of(x).shape:
+        return x
+    wide = cast(x, np.dtype(np.float64))
+    return cast(table["cumlogsumexp"](wide, axis=wrap_dim(dim, len(aval_of(x).shape)),
+                                      reverse=False), aval_of(x).dtype)
 
 
 def nansum(input, dim=None, keepdim=False, *, dtype=None):
@@ -67,7 +70,9 @@ def diff(input, n=1, dim=-1, prepend=None, append=None):
         if x is not None and len(x.spec.shape) != len(input.spec.shape):
             raise RuntimeError("diff expects prepend or append to be the same dimension as input")
     parts = [x for x in (prepend, input, append) if x is not None]
-    x = cat(parts, dim) if len(parts) > 1 else input.clone() if not n else input
+    if not n:
+        return input.clone()
+    x = cat(parts, dim) if len(parts) > 1 else input
     for _ in range(min(n, x.size(dim))):
         size = x.size(dim)
         a, b = x.narrow(dim, 1, size - 1), x.narrow(dim, 0, size - 1)
@@ -114,6 +119,7 @@ def gradient(input, *, spacing=1, dim=None, edge_order=1):
     dims = [wrap_dim(d, input.dim()) for d in dims]
     if edge_order not in (1, 2):
         raise RuntimeError("torch.gradient only supports edge_order=1 and edge_order=2.")
+    spacing = 1 if spacing is None else spacing
     steps = list(spacing) if isinstance(spacing, (list, tuple)) else [spacing] * len(dims)
     if len(steps) != len(dims):
         raise RuntimeError("torch.gradient expected spacing to be unspecified, a scalar, or a list "
@@ -175,6 +181,12 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
             if len(w.spec.shape) > 1 or w.spec.aval.size != x.size(1):
                 raise RuntimeError("cov(): expected fweights and aweights to have one dimension "
                                    "and as many elements as there are observations")
+            if (w is fweights) != (w.spec.dtype.kind in "iu"):
+                raise RuntimeError("cov(): expected fweights to have integral dtype and aweights "
+                                   "to have floating point dtype but got "
+                                   f"{SCALAR_NAMES[w.spec.dtype.name]}")
+            if bool((w < 0).any()):
+                raise RuntimeError("cov(): weights cannot be negative")
             weights = w if weights is None else weights * w
     total = x.size(1) if weights is None else weights.sum()
     mean = (x if weights is None else x * weights).sum(1, keepdim=True) / total
@@ -186,7 +198,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     norm = norm.clamp(min=0) if isinstance(norm, core.Tensor) else max(norm, 0)
     weighted = centered if weights is None else centered * weights
     out = weighted @ centered.conj().t() / norm
-    return out.squeeze() if input.dim() < 2 else out
+    return out.squeeze()
 
 
 def corrcoef(input):

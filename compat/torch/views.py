@@ -430,7 +430,9 @@ def unfold_op(input, dim, size, step):
 
 def unfold(input, dimension, size, step):
     """Windows of `size` positions along a dimension, `step` apart, as a last dimension."""
-    x = input if input.spec.shape else input.reshape(1)
+    if not input.spec.shape:
+        return unfold(input.reshape(1), dimension, size, step)[0]
+    x = input
     d = wrap_dim(dimension, len(x.spec.shape))
     n = x.spec.shape[d]
     if size > n:

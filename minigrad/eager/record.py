@@ -21,6 +21,7 @@ from minigrad.source import kernel_params, own
 from minigrad.eager import hot
 from minigrad.eager.runner import IGNORE, LOUD, QUIET, register_runtime, runner
 from minigrad.imperative.stamps import next_seq
+from minigrad.imperative.watching import watched
 
 CACHE_LIMIT = 8192
 
@@ -105,7 +106,7 @@ def is_rare(key, mode: Mode, boxes: Sequence[Tensor]) -> bool:
     if mode is ONCE:
         return True
     count = met.get(key, 0)
-    if count >= HOT or mode.grad and any(b.spec.requires_grad for b in boxes):
+    if count >= HOT or mode.watched or mode.grad and any(b.spec.requires_grad for b in boxes):
         return False
     check_concrete(boxes)
     remember(met, key, count + 1)
@@ -158,6 +159,8 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
     if entry.backward is not None:
         entry.backward = hot.warmed_backward(entry, entry.backward, entry.backward_program)
     run = runner(entry)
+    if mode.watched:
+        return watched(run, entry)
     if not view and hot.is_worthwhile(entry.forward):
         return hot.warmed_forward(entry, run)
     return over_array(run) if view and not specs[0].shape else run

@@ -18,6 +18,7 @@ class Hooks:
         self.pre: dict = {}  # (grad_outputs) -> grad_outputs or None
         self.post: dict = {}  # (grad_inputs, grad_outputs) -> grad_inputs or None
         self.retain = False  # keep the gradient that passes in `.grad`
+        self.unpack: Callable | None = None  # gives what the node saved, if it was packed away
 
     @classmethod
     def of(cls, node) -> Hooks:

@@ -62,9 +62,15 @@ class grad_mode:
         return wrapped
 
 
+# While someone watches what runs, other singletons are current: see imperative/watching.py.
+WATCHED = {grad: Mode(EVAL, grad, watched=True) for grad in (True, False)}
+
+
 def with_grad(mode: Mode, grad: bool, inference: bool = False) -> Mode:
     """The same level with recording on or off. Those of level zero are singletons."""
     if mode.trace is EVAL:
+        if mode.watched:
+            return WATCHED[grad]
         return INFERENCE if inference else EAGER if grad else NO_GRAD
     return Mode(mode.trace, grad, inference)
 

@@ -12,9 +12,16 @@ from minigrad.core import aval_of, table
 from minigrad.ops import matrices as m
 
 
+def as_if_hermitian(value, A):
+    """`value`, with the derivative of (A + A^H) / 2."""
+    constant, whole = table["stop_gradient"], m.symmetrized(A)
+    return table["add"](constant(value), table["sub"](whole, constant(whole)))
+
+
 @op("linalg_cholesky_ex")
 def cholesky_op(A, upper):
-    """The lower triangle is read, or the upper one."""
+    """One triangle is read, but the gradient is Hermitian."""
+    A = as_if_hermitian(A, A)
     out = m.tril(table["cholesky"](m.adjoint(A) if upper else A))
     return m.adjoint(out) if upper else out
 
@@ -40,7 +47,7 @@ def leading_minor(A) -> int:
 
 
 def info_of(out, batch) -> Tensor:
-    bad = ~np.isfinite(np.asarray(out.value)).reshape(*batch, -1).all(-1) if out.spec.concrete \
+    bad = ~np.isfinite(np.asarray(out.value)).all((-2, -1)) if out.spec.concrete \
         else np.zeros(batch, bool)
     return from_array(np.asarray(bad, np.int32))
 
@@ -54,7 +61,10 @@ def cholesky_ex(A, *, upper=False, check_errors=False):
 
 @op("linalg_eigh")
 def eigh_op(A, lower):
-    vectors, values = table["eigh"](A, lower=lower)
+    lower_half = m.tril(A) if lower else m.adjoint(m.triu(A))
+    other_half = m.adjoint(m.tril(lower_half, -1))
+    A = as_if_hermitian(table["add"](lower_half, other_half), A)
+    vectors, values = table["eigh"](A, lower=True)
     return values, vectors
 
 

@@ -53,7 +53,8 @@ def matrix_exp(A):
     size = 16.0
     if A.spec.concrete and A.spec.aval.size:
         size = float(np.abs(np.asarray(A.value)).sum(-2).max())
-    squarings = max(0, math.ceil(math.log2(size)) + 1) if 0 < size < math.inf else 0
+    reach = 3.01 if A.spec.dtype.itemsize == 4 else 1.09  # where degree 18 is exact enough
+    squarings = max(0, math.ceil(math.log2(size / reach))) if 0 < size < math.inf else 0
     return matrix_exp_op(A, squarings)
 
 
@@ -128,11 +129,11 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
     array = np.asarray(core.to_array(A))
     n = array.shape[-1]
     routine = lapack.get_lapack_funcs((name,), dtype=array.dtype)[0]
-    flat = [routine(x, lower=1) for x in array.reshape(-1, n, n)]
+    flat = [routine(x, lower=1) for x in array.reshape(-1, n, n)] if array.size else []
     below = [np.tril(ld) for ld, _, _ in flat]
-    shapes = ((array.shape, below, array.dtype), (array.shape[:-1], [
-        p + 1 if (p >= 0).all() and False else p for _, p, _ in flat], np.int32),
-        (array.shape[:-2], [i for _, _, i in flat], np.int32))
+    shapes = ((array.shape, below, array.dtype),
+              (array.shape[:-1], [p for _, p, _ in flat], np.int32),
+              (array.shape[:-2], [i for _, _, i in flat] or np.zeros(array.shape[:-2]), np.int32))
     return named("linalg_ldl_factor_ex", "LD pivots info", *(
         from_array(np.asarray(x, dtype).reshape(shape)) for shape, x, dtype in shapes))
 
@@ -148,11 +149,12 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
 
     check_pair("ldl_solve", LD, B)
     batch = broadcast_shapes(LD.spec.shape[:-2], B.spec.shape[:-2])
+    count = math.prod(batch)
     arrays = [np.broadcast_to(np.asarray(core.to_array(x)), batch + x.spec.shape[-k:]).reshape(
-        -1, *x.spec.shape[-k:]) for x, k in ((LD, 2), (pivots, 1), (B, 2))]
+        count, *x.spec.shape[-k:]) for x, k in ((LD, 2), (pivots, 1), (B, 2))]
     name = "hetrs" if hermitian and LD.is_complex() else "sytrs"
     routine = lapack.get_lapack_funcs((name,), dtype=LD.spec.dtype)[0]
-    out = [routine(a, p, b, lower=1)[0] for a, p, b in zip(*arrays)]
+    out = [routine(a, p, b, lower=1)[0] for a, p, b in zip(*arrays)] if arrays[2].size else []
     return from_array(np.asarray(out, LD.spec.dtype).reshape(batch + B.spec.shape[-2:]))
 
 
@@ -191,6 +193,7 @@ def vander(x, *, N=None):
     """The matrix of ascending powers."""
     if N is not None and N <= 1:
         raise RuntimeError(f"N must be greater than 1. Got {N}.")
+    x = x if x.spec.shape else x.reshape(1)
     n = x.spec.shape[-1] if N is None else N
     whole = x if is_floating(x.spec.dtype) else x.long()
     return whole.unsqueeze(-1) ** from_array(np.arange(n))

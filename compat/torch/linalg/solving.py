@@ -16,6 +16,7 @@ from minigrad import core
 from minigrad.core import I64, table
 from minigrad.ops import matrices as m
 from minigrad.ops import solves
+from minigrad.ops.calls import custom_jvp
 
 
 @op("linalg_lu_factor_ex")
@@ -29,7 +30,8 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     check("lu_factor_ex", A, square=False)
     factors, pivots, _ = lu_op(A)
     diagonal = np.diagonal(np.asarray(core.to_array(factors)), axis1=-2, axis2=-1)
-    info = np.where((diagonal == 0).any(-1), (diagonal == 0).argmax(-1) + 1, 0)
+    zero = diagonal == 0
+    info = np.where(zero.any(-1), zero.argmax(-1) + 1 if zero.shape[-1] else 0, 0)
     return named("linalg_lu_factor_ex", "LU pivots info", factors, pivots + 1,
                  from_array(np.asarray(info, np.int32)))
 
@@ -195,6 +197,26 @@ def triangular_solve(b, A, upper=True, transpose=False, unitriangular=False):
                  s.expand(A, out.spec.shape[:-2] + A.spec.shape[-2:]).clone())
 
 
+@custom_jvp
+def solve_with_factor(B, L):
+    B, L = map(of_face, (B, L))
+    return solve_triangular(L.mH, solve_triangular(L, B, upper=False), upper=True)
+
+
+@solve_with_factor.defjvp
+def solve_with_factor_rule(primals, tangents):
+    """A dX = dB - dA X with A = L L^H; all of L counts, as in PyTorch."""
+    (B, L), (tB, tL) = map(of_face, primals), map(of_face, tangents)
+    X = of_face(solve_with_factor(B, L))
+    lower = L.tril()
+    change = tL @ lower.mH + lower @ tL.mH
+    return X, solve_with_factor(tB - change @ X, L)
+
+
+cholesky_solve_op = operation(lambda B, L: solve_with_factor(*batched(B, L)),
+                              name="cholesky_solve", tensors=("B", "L"))
+
+
 def cholesky_solve(B, L, upper=False):
     """X with A X = B, from the Cholesky factor of A."""
     for name, x in (("b", B), ("u", L)):
@@ -202,8 +224,7 @@ def cholesky_solve(B, L, upper=False):
             raise RuntimeError(f"{name} should have at least 2 dimensions, but has {x.dim()} "
                                "dimensions instead")
     check_pair("cholesky_solve", L, B)
-    first = solve_triangular(L.mH if upper else L, B, upper=False)
-    return solve_triangular(L if upper else L.mH, first, upper=True)
+    return cholesky_solve_op(B, L.mH if upper else L)
 
 
 def cholesky_inverse(L, upper=False):

@@ -22,11 +22,13 @@ def window(name: str, formula, **parameters):
         if M < 0:
             raise ValueError(f"{name} requires non-negative window length, got M={M}")
         kind = to_numpy_or_none(dtype) or config.default_dtype
-        if kind.kind != "f":
+        if kind.kind != "f" or kind.itemsize < 4:
             raise ValueError(f"{name} expects float32 or float64 dtypes, got: {dtype}")
         if M <= 1:
             return finish(np.ones(M, kind), requires_grad)
         n = M if sym else M + 1
+        if sym and given.get("center") is not None:
+            raise ValueError("Center must be None for symmetric windows")
         numbers = formula(np.arange(M, dtype=np.float64), n, **(parameters | given))
         return finish(numbers.astype(kind), requires_grad)
 
