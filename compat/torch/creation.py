@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from compat.torch.dtypes import NAMED, Size, dtype as Dtype, to_numpy, to_numpy_or_none
-from compat.torch.pointwise import UNARY, convert
+from compat.torch.pointwise import UNARY
+from compat.torch.selecting import convert
 from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, from_array, of_face

@@ -11,9 +11,9 @@ import numpy as np
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.pointwise import (
-    BINARY, UNARY, binary, floating, is_complex, like, pow, strong, sub, unary,
-    where, whole,
+    BINARY, UNARY, binary, floating, is_complex, like, pow, strong, sub, unary, whole,
 )
+from compat.torch.selecting import where
 from compat.torch.promotion import (
     cast, category, expanded, inexact, is_floating, result_dtype,
 )

@@ -10,7 +10,7 @@ import functools
 import numpy as np
 
 from compat.torch.operation import operation
-from compat.torch.pointwise import masked_fill
+from compat.torch.selecting import masked_fill
 from compat.torch.promotion import cast, expand_to, shape_of
 from compat.torch.views import alias, select, shareable
 from compat.torch.tensor import Tensor, from_array

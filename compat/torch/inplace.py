@@ -9,7 +9,7 @@ from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.indexing import (
     analyse, check_bounds, fill, index_put_op, indexed_dims, setitem, zip_arrays,
 )
-from compat.torch.pointwise import convert
+from compat.torch.selecting import convert
 from compat.torch.promotion import broadcast_shapes, category
 from compat.torch.signatures import check_memory
 from minigrad import core, tape

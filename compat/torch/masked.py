@@ -11,7 +11,7 @@ import numpy as np
 
 from compat.torch import functions, order, pointwise
 from compat.torch import reductions as r
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import is_floating
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from compat.torch import arranging as a
-from compat.torch import creation, functions, indexing, inplace, pointwise, products
+from compat.torch import creation, functions, indexing, inplace, pointwise, products, selecting
 from compat.torch import joining as j
 from compat.torch import random
 from compat.torch import reductions as r
@@ -28,9 +28,9 @@ BOTH = {  # functions of torch that are methods too
     **a.ARRANGING_METHODS, **products.ADDING,
     # pointwise, with more than the operands
     "add": pointwise.add, "sub": pointwise.sub, "div": pointwise.div, "pow": pointwise.pow,
-    "square": pointwise.square, "clamp": pointwise.clamp, "clamp_min": pointwise.clamp_min,
-    "clamp_max": pointwise.clamp_max, "masked_fill": pointwise.masked_fill,
-    "lerp": pointwise.lerp, "addcmul": pointwise.addcmul, "addcdiv": pointwise.addcdiv,
+    "square": pointwise.square, "clamp": selecting.clamp, "clamp_min": selecting.clamp_min,
+    "clamp_max": selecting.clamp_max, "masked_fill": selecting.masked_fill,
+    "lerp": selecting.lerp, "addcmul": selecting.addcmul, "addcdiv": selecting.addcdiv,
     # reductions
     "sum": r.sum, "mean": r.mean, "prod": r.prod, "all": r.all, "any": r.any, "amax": r.amax,
     "amin": r.amin, "argmax": r.argmax, "argmin": r.argmin, "var": r.var, "std": r.std,
@@ -58,7 +58,7 @@ BOTH = {  # functions of torch that are methods too
 }
 TORCH = {  # functions of torch alone
     **a.ARRANGING, **STATISTICS_FUNCTIONS, **HISTOGRAMS_FUNCTIONS, **MATRICES_FUNCTIONS,
-    **WINDOWS, "where": pointwise.where_or_nonzero, "cat": j.cat,
+    **WINDOWS, "where": selecting.where_or_nonzero, "cat": j.cat,
     "stack": j.stack, "einsum": functions.einsum, "tensordot": products.tensordot,
     "chain_matmul": products.chain_matmul, "broadcast_tensors": s.broadcast_tensors,
     "constant_pad_nd": j.constant_pad, "is_tensor": functions.is_tensor,
@@ -68,7 +68,7 @@ TORCH = {  # functions of torch alone
 }
 METHODS = {  # methods alone
     **OPERATORS, **random.METHODS, **creation.METHODS, **a.ONLY_METHODS,
-    "where": lambda self, condition, other: pointwise.where(condition, self, other),
+    "where": lambda self, condition, other: selecting.where(condition, self, other),
     "__matmul__": products.matmul_operator, "__rmatmul__":
         lambda self, other: products.matmul_operator(other, self),
     "view": s.view, "expand": s.expand, "expand_as": s.expand_as, "repeat": j.repeat,

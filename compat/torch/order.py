@@ -10,7 +10,8 @@ import numpy as np
 from compat.torch import extremes, reductions as r
 from compat.torch.gathering import gather_
 from compat.torch.operation import operation
-from compat.torch.pointwise import like, strong, where
+from compat.torch.pointwise import like, strong
+from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
 from compat.torch.tensor import from_array, of_face, wrap_dim
 from minigrad import core

@@ -15,7 +15,7 @@ from collections.abc import Callable
 import numpy as np
 
 from compat.torch.dtypes import SCALAR_NAMES, check_device
-from compat.torch.pointwise import convert
+from compat.torch.selecting import convert
 from compat.torch.promotion import category
 from compat.torch.tensor import Tensor
 from minigrad import core

@@ -8,7 +8,8 @@ import numpy as np
 from compat.torch import reductions as r
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
-from compat.torch.pointwise import floating, where
+from compat.torch.pointwise import floating
+from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
 from compat.torch.tensor import wrap_dim
 from minigrad import core

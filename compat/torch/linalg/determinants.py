@@ -9,7 +9,7 @@ import numpy as np
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.linalg.checks import check, named, op
 from compat.torch.linalg.factors import eigvalsh, svd, svdvals
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import cast
 from compat.torch.tensor import Tensor, from_array, of_face
 from minigrad.core import I64, aval_of, table

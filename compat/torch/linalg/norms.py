@@ -10,7 +10,7 @@ from compat.torch.dtypes import SCALAR_NAMES, to_numpy_or_none
 from compat.torch.linalg.checks import check, failed
 from compat.torch.linalg.factors import svdvals
 from compat.torch.linalg.solving import inv
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import is_floating
 from compat.torch.tensor import wrap_dim, wrap_dims
 

@@ -11,7 +11,7 @@ from compat.torch import views as s
 from compat.torch.functions import cross as vector_product
 from compat.torch.linalg.checks import check, check_pair, named, op
 from compat.torch.linalg.solving import inv, solve
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import broadcast_shapes, is_floating
 from compat.torch.tensor import from_array, of_face, wrap_dim
 from minigrad import core

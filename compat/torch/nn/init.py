@@ -6,7 +6,7 @@ import math
 
 from compat.torch import creation
 from compat.torch.autograd import no_grad
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 
 # gain of the standard deviation through a nonlinearity
 GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,

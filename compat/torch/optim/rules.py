@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from compat.torch.dtypes import bfloat16, finfo
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 
 # ------------------------------------------------------------------ building blocks
 

@@ -12,7 +12,8 @@ from compat.torch.nn.functional.activations import logsigmoid
 from compat.torch.nn.functional.losses import check_reduction
 from compat.torch.nn.functional.other import pairwise_distance
 from compat.torch.operation import operation
-from compat.torch.pointwise import like, where
+from compat.torch.pointwise import like
+from compat.torch.selecting import where
 from compat.torch.promotion import expand_to
 from compat.torch.tensor import Tensor, from_array
 from minigrad import core

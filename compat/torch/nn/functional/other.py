@@ -10,7 +10,7 @@ from compat.torch.functions import einsum
 from compat.torch.indexing import index_put_op
 from compat.torch.nn.functional.pooling import avg_pool2d
 from compat.torch.operation import operation
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import cast, expand_to
 from compat.torch.joining import constant_pad
 from compat.torch.tensor import from_array

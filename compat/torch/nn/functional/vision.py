@@ -10,7 +10,7 @@ import numpy as np
 from compat.torch.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from compat.torch.nn.functional.pooling import adaptive_avg_pool3d
 from compat.torch.operation import operation
-from compat.torch.pointwise import where
+from compat.torch.selecting import where
 from compat.torch.promotion import cast
 from compat.torch.tensor import from_array
 from minigrad.core import aval_of
