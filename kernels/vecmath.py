@@ -134,10 +134,15 @@ def exp_parts(x):
 
 
 def exp(x):
-    """e^x."""
-    bound = per_type(x, 104.0, 746.0)
-    tail, n = exp_parts(clamp(x, -bound, bound))
-    return ldexp(tail + 1.0, n)
+    """e^x. Subnormal results take a processor a hundred cycles, and so do products that vanish:
+    the -1e9 of a masked softmax are kept away from both."""
+    low, none = per_type(x, -87.0, -708.0), per_type(x, -104.0, -746.0)
+    tail, n = exp_parts(clamp(x, low, per_type(x, 104.0, 746.0)))
+    y = ldexp(tail + 1.0, n)
+    if some((x < low) & (x > none)):
+        tail, n = exp_parts(clamp(x, none, low))
+        y = ldexp(tail + 1.0, n) if x < low else y
+    return 0.0 if x <= none else y
 
 
 def exp2_tail_f32(r):
