@@ -53,6 +53,8 @@ def unbits(x):
 
 def fma(x, y, z):
     """x * y + z, rounded once."""
+    kind = next(v.dtype.type for v in (x, y, z) if hasattr(v, "dtype"))
+    x, y, z = kind(x), kind(y), kind(z)
     if x.dtype == np.float32:  # exact but for one rounding of the sum to double, made odd
         product, addend = np.float64(x) * np.float64(y), np.float64(z)
         total = product + addend

@@ -10,7 +10,7 @@ from kernels.intrinsics import (
     per_type, pi, rint, sqrt,
 )
 from kernels.trigonometry import sin, tan
-from kernels.vecmath import exp_parts, ldexp, log, two_to
+from kernels.vecmath import at_most, exp_parts, ldexp, log, two_to
 
 # ---- error functions ---------------------------------------------------------------------------
 
@@ -37,7 +37,7 @@ erf_near = by_type(erf_near_f32, erf_near_f64)
 
 def erfc_far_f32(a):
     """1 - erf(a) for 1 <= a, to 2^-24 of 1: e to the fit log_erfc_f32, 2^-30.4."""
-    a = 4.0 if a > 4.0 else a
+    a = at_most(a, 4.0)
     p = (-2.0634634e-5 * a + 0.000430347631) * a - 0.00416047126
     p = (p * a + 0.0251242779) * a - 0.108349107
     p = (p * a - 0.633219898) * a - 1.12961304
@@ -96,9 +96,8 @@ def erfc_tail(a):
 
 
 def erfc(x):
-    bound = per_type(x, 10.2, 27.5)
     a = abs(x)
-    r = erfc_tail(bound if a > bound else a)
+    r = erfc_tail(at_most(a, per_type(x, 10.2, 27.5)))
     near = 1.0 - (x * erf_near(minimum(a * a, 1.0)) + x)
     return near if a < 0.5 else 2.0 - r if x < 0.0 else r
 
@@ -147,7 +146,7 @@ def erf_inv_far_f64(w):
     p = (p * s - 4.015846457898739243e-6) * s + 2.914394960392288836e-6
     p = (p * s + 0.00001247628598677416447) * s - 0.00004731523052514521389
     p = (p * s + 0.00006828457635551162821) * s + 0.000024030528004322402
-    p = (p * s - 0.0003550374370386638293) * s + 0.0009532894431296029579
+    p = (p * s - 0.0003550374770386638293) * s + 0.0009532894431296029579
     p = (p * s - 0.001688275559598376467) * s + 0.002491442092660429639
     p = (p * s - 0.003751208507438832506) * s + 0.005370914553662024284
     p = (p * s + 1.005258967694157901) * s + 3.083885610492220319
@@ -179,15 +178,16 @@ def erf_inv(x):
 
 
 def lgamma_right(x):
-    """log(gamma(x)) for x >= 1/2: Stirling's series from 8 on; before, gamma(x + 8) divided by
-    x (x + 1) ... (x + 7). Near its zeros, 1 and 2, the absolute error counts."""
+    """log(gamma(x)) for x >= 1/2: Stirling's series from 8 on; before, gamma(x + 8)
+    divided by x (x + 1) ... (x + 7). Near its zeros, 1 and 2, the absolute error counts."""
     small = x < 8.0
     p = x * (x + 1.0) * (x + 2.0) * (x + 3.0)
     p = p * ((x + 4.0) * (x + 5.0) * (x + 6.0) * (x + 7.0))
     z = x + 8.0 if small else x
     r = 1.0 / z
     s = r * r
-    series = (-0.00191752691752691753 * s + 0.000841750841750841751) * s - 0.000595238095238095238
+    series = (-0.0295506535947712418 * s + 0.00641025641025641026) * s - 0.00191752691752691753
+    series = (series * s + 0.000841750841750841751) * s - 0.000595238095238095238
     series = (series * s + 0.000793650793650793651) * s - 0.00277777777777777778
     series = (series * s + 0.0833333333333333333) * r
     stirling = (z - 0.5) * (log(z) - 1.0) + (series + 0.41893853320467274178)
@@ -204,7 +204,9 @@ def lgamma_f64(x):
     reflected = 1.1447298858494002 - log(sine) - r  # log(pi)
     reflected = -log(abs(x)) if tiny else reflected
     result = reflected if left else r
-    return like(x, inf) if abs(x) == inf else result
+    result = 0.0 if (x == 1.0) | (x == 2.0) else result
+    pole = left & (off == 0.0)
+    return inf if pole | (abs(x) == inf) else result
 
 
 def lgamma_f32(x):
@@ -228,7 +230,8 @@ def digamma_right(x):
     z = x + 8.0 if small else x
     r = 1.0 / z
     s = r * r
-    series = (0.0833333333333333333 * s - 0.0210927960927960928) * s + 0.00757575757575757576
+    series = (-0.443259803921568627 * s + 0.0833333333333333333) * s - 0.0210927960927960928
+    series = series * s + 0.00757575757575757576
     series = (series * s - 0.00416666666666666667) * s + 0.00396825396825396825
     series = (series * s - 0.00833333333333333333) * s + 0.0833333333333333333
     sum_ = d / p if small else like(x, 0.0)

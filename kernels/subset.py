@@ -248,10 +248,10 @@ class Reader:
     def literal_like(self, node: ast.AST, name: str, args: list[Typed]) -> Typed:
         """`per_type(x, for_f32, for_f64)`, a literal; `like(x, literal)`, a constant."""
         (_, dtype), *literals = args
-        if len(literals) != (2 if name == "per_type" else 1) or any(t for _, t in literals):
-            self.fail(node, f"{name} takes a value, then literals")
-        if name == "like":
+        if name == "like" and len(literals) == 1:
             return self.typed(node, literals[0], dtype), dtype
+        if len(literals) != 2 or any(t for _, t in literals):
+            self.fail(node, f"{name} takes a value, then literals")
         if not is_float(dtype):
             self.fail(node, f"{name} is not for {dtype}")
         return literals[0 if dtype == "f32" else 1]

@@ -165,7 +165,7 @@ def angle(y, x):
     middle = (low > high * 0.41421356237309503) | same & (y > 0.0)
     top = low - high if middle else low
     bottom = low + high if middle else high
-    t = (0.0 if same else top) / (1.0 if same else bottom)
+    t = (like(x, 0.0) if same else top) / (like(x, 1.0) if same else bottom)
     z = t * t
     r = t * z * atan_tail(z) + t
     r = -r if steep else r

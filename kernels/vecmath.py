@@ -96,10 +96,15 @@ def mantissa_f64(x):
 mantissa = by_type(mantissa_f32, mantissa_f64)
 
 
+def at_most(x, high):
+    """The smaller of the two; nan stays nan."""
+    return like(x, high) if x > high else x
+
+
 def clamp(x, low, high):
     """x within [low, high]; nan stays nan."""
-    x = high if x > high else x
-    return low if x < low else x
+    x = at_most(x, high)
+    return like(x, low) if x < low else x
 
 
 # ---- exponentials ------------------------------------------------------------------------------
@@ -189,9 +194,7 @@ def logistic(x):
 
 def tanh(x):
     """m / (m + 2) with m = e^2|x| - 1."""
-    a = abs(x)
-    bound = per_type(x, 10.0, 20.0)
-    a = bound if a > bound else a
+    a = at_most(abs(x), per_type(x, 10.0, 20.0))
     tail, n = exp_parts(a + a)
     power = two_to(n)
     m = tail * power + (power - 1.0)
@@ -255,7 +258,7 @@ def log_sum(f, n):
 
 def log_or_end(x, result):
     """What a logarithm is where 0 < x < inf does not hold."""
-    end = -inf if x == 0.0 else x if x > 0.0 else nan
+    end = like(x, -inf) if x == 0.0 else x if x > 0.0 else like(x, nan)
     return result if (x > 0.0) & (x < inf) else end
 
 
@@ -298,7 +301,7 @@ def power_f32(x, y):
     p = (p * f + 0.2885387960106297056) * f - 0.3606737932453391027
     p = (p * f + 0.4808983488018489516) * f - 0.721347520327102365
     p = p * f + 1.442695040886574631
-    w = clamp(f64(y) * (f * p + f64(n)), -300.0, 300.0)
+    w = clamp(f64(y) * (f * p + f64(n)), -200.0, 200.0)
     whole, _ = nearest(w, 1.0)
     return ldexp(exp2_tail(f32(w - whole)) + 1.0, i32(whole))
 
