@@ -1,3 +1,11 @@
 """jax.scipy."""
 
-from compat.jax.scipy import special
+import importlib
+
+MODULES = set("linalg optimize signal special stats".split())
+
+
+def __getattr__(name: str):
+    if name in MODULES:
+        return importlib.import_module(f"compat.jax.scipy.{name}")
+    raise AttributeError(f"module 'jax.scipy' has no attribute {name!r}")
