@@ -286,18 +286,20 @@ def tiles(rows: int, columns: int, terms: int) -> tuple[int, int]:
     if work < 2 * TILE_WORK:
         return rows, columns
     if work < 8 * SMALL_WORK:
-        wanted = min(work // 2, SMALL_WORK)
-        if rows >= columns or wanted >= 4 * columns * terms:
-            return min(rows, strip(wanted // (columns * terms))), columns
-        return rows, min(columns, strip(wanted // (rows * terms)))
+        pieces = 2 * max(1, -(-work // (2 * SMALL_WORK)))  # two threads get as much each
+        if rows >= columns or rows >= 4 * pieces:
+            return strip(rows, pieces), columns
+        return rows, strip(columns, pieces)
     if min(rows, columns) >= 512:
         return half(rows), half(columns)
     return (half(rows), columns) if rows >= columns else (rows, half(columns))
 
 
-def strip(size: int) -> int:
-    """Not above `size`, in multiples of what fills vectors: 16, or 4 where it is narrow."""
-    return max(size // 16 * 16, min(size // 4 * 4, 12), 1)
+def strip(size: int, pieces: int) -> int:
+    """A piece of `size`, in multiples of what fills vectors: 16, or 4 where it is narrow."""
+    piece = -(-size // pieces)
+    unit = 16 if piece >= 16 else 4
+    return min(size, -(-piece // unit) * unit)
 
 
 def half(size: int) -> int:

@@ -26,7 +26,7 @@ CONVOLUTIONS = [(32, 16, 16, 14), (32, 16, 32, 28), (32, 32, 64, 32), (32, 64, 6
 POOLS = [(32, 16, 28), (32, 64, 32)]
 
 
-BUDGET = 0.6  # seconds for each line
+BUDGET = 2.0  # seconds for each line
 
 
 class Row(NamedTuple):
