@@ -84,17 +84,19 @@ def nans(*results):
 
 
 def cholesky(x):
-    """The lower triangle L of `x = L L^H`; nan where `x` is not positive definite."""
+    """The lower triangle L of `x = L L^H`, in its place in `x`; all nan where `x` is not positive
+    definite."""
     try:
-        return np.linalg.cholesky(x)
+        low = np.linalg.cholesky(x)
     except np.linalg.LinAlgError:
         return cholesky_of_each(x)
+    return np.where(np.tri(x.shape[-1], dtype=bool), low, x)
 
 
 @over_stacks(2)
 def cholesky_of_each(x):
     try:
-        return np.linalg.cholesky(x)
+        return np.where(np.tri(len(x), dtype=bool), np.linalg.cholesky(x), x)
     except np.linalg.LinAlgError:
         return np.full_like(x, np.nan)
 

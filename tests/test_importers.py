@@ -200,3 +200,16 @@ def test_sixty_four_bits_where_x64_is_on():
         compat.jax.config.update("jax_enable_x64", False)
     assert out.dtype == np.float64
     assert compat.from_jax(jnp.sin)(X.astype(np.float64)).dtype == np.float32
+
+
+@pytest.mark.parametrize("wide", [True, False])
+def test_some_of_jaxs_own_cases(wide):
+    """All of them: `python -m compat.harness`. Complex maxima of nan keep to NumPy's order, and
+    the places of equal half floats in approx_top_k are any."""
+    from compat.harness import harnesses, report, run
+
+    try:
+        found = run(harnesses(every=120), wide=wide)
+    finally:
+        compat.jax.config.update("jax_enable_x64", False)
+    assert [o for o in found if o.problem] == [], report(found)

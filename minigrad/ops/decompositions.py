@@ -48,13 +48,14 @@ def square(name: str):
 
 def cholesky_jvp(primals, tangents):
     (x,), (t,) = primals, tangents
-    low = tril(cholesky(x))
+    out = cholesky(x)  # with what `x` has above the diagonal
+    low = tril(out)
     inner = triangular_solve(low, t, left_side=False, lower=True, transpose_a=True,
                              conjugate_a=True)
     inner = triangular_solve(low, inner, left_side=True, lower=True)
     dtype, n = aval_of(x).dtype, aval_of(x).shape[-1]
     halved = div(tril(inner), add(eye(n, dtype, rank=ndim(x)), 1.0))
-    return low, matmul(low, halved)
+    return out, matmul(low, halved)
 
 
 cholesky = factorization("cholesky", lapack.cholesky, (2,), square("cholesky"), single=True,

@@ -262,9 +262,9 @@ complex_ = elementwise(
 )
 
 conj = elementwise(
-    "conj", lambda x, *, input_dtype: np.conjugate(x).astype(complex_dtype(x.dtype), copy=False),
-    scalar="conj(x)", accepts="fc", result=lambda dtype, *, input_dtype: complex_dtype(dtype),
-    jvp=(lambda t, out, x, *, input_dtype: conj(t, input_dtype=input_dtype),),
+    "conj", lambda x, **_: np.conjugate(x).astype(complex_dtype(x.dtype), copy=False),
+    scalar="conj(x)", accepts="fc", result=lambda dtype, **_: complex_dtype(dtype),
+    jvp=(lambda t, out, x, **params: conj(t, **params),),
     transpose=(lambda ct, x, *, input_dtype:
                conj(ct, input_dtype=aval_of(ct).dtype) if input_dtype.kind == "c" else real(ct),),
 )

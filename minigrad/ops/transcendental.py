@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import math
 
+import ml_dtypes
 import numpy as np
 
 from kernels import reference
@@ -254,7 +255,7 @@ bessel_i0e = elementwise(
 
 def bessel_i1e_tangent(t, out, x):
     """i0e(x) - i1e(x) (sign(x) + 1/x), whose limit at zero is a half."""
-    eps = np.finfo(np.promote_types(aval_of(x).dtype, np.float16)).eps.item()
+    eps = float(ml_dtypes.finfo(aval_of(x).dtype).eps)
     away = gt(abs_(x), eps)
     safe = select(away, x, filled(x, eps))
     slope = sub(bessel_i0e(safe), mul(out, add(sign(safe), integer_pow(safe, y=-1))))
