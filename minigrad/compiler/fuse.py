@@ -301,6 +301,9 @@ class Fuser:
                 return None
             for d, name in zip(open_dims, missing):
                 known[d] = axis(name)
+        names = [name for i in known for name in i.axes()]
+        if len(set(names)) != len(names):  # x - x.T of a column: that is not its diagonal
+            return None
         return tuple(known)
 
     def reduce(self, region: Region, eqn: Eqn, at: Sequence[Index]) -> bool:
