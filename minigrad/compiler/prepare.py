@@ -7,15 +7,20 @@ import math
 from collections.abc import Callable, Sequence
 
 from minigrad.compiler.scalar import REDUCERS
+from minigrad.compiler.scans import with_better_scans
 from minigrad.core import Aval, table
-from minigrad.program import Atom, Eqn, Jaxpr, Var
-from minigrad.simplify import inline_calls, simplify
+from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
+from minigrad.simplify import dead_code, inline_calls, simplify
 
 
 def prepare(program: Jaxpr) -> Jaxpr:
-    small = simplify(inline_calls(program))
+    small = with_better_scans(simplify(inline_calls(program)))
     if any(e.primitive.name in REWRITES for e in small.eqns):
         small = simplify(rewritten(small, REWRITES))
+    made = {v: e for e in small.eqns for v in e.outvars}
+    small = dead_code(rewritten(small, {
+        "dot_general": lambda eqn: turned_operands(eqn, made),
+        **dict.fromkeys(("add", "add_any"), lambda eqn: side_by_side(eqn, made))}))
     return rewritten(small, {"concatenate": pieces})
 
 
@@ -96,6 +101,73 @@ def reduction_of_ones(eqn: Eqn) -> list[Eqn] | None:
             or x.aval.dtype != out.aval.dtype:
         return None
     return [reshaped(x, out)]
+
+
+# ------------------------------------------------------------------ two equations as one
+
+
+def turned_operands(eqn: Eqn, made: dict[Var, Eqn]) -> list[Eqn] | None:
+    """A product of transposed operands reads them as they are: BLAS takes any order of axes."""
+    contract, batch = ([list(dims) for dims in pair] for pair in eqn.params["dimension_numbers"])
+    operands = list(eqn.invars)
+    for k, x in enumerate(eqn.invars):
+        inner = made.get(x) if type(x) is Var else None
+        if inner is None or inner.primitive.name != "transpose":
+            continue
+        order = inner.params["permutation"]
+        free = [order[d] for d in range(x.aval.ndim) if d not in contract[k] + batch[k]]
+        if free != sorted(free):  # the axes of the result would come in another order
+            continue
+        operands[k] = inner.invars[0]
+        contract[k], batch[k] = ([order[d] for d in dims] for dims in (contract[k], batch[k]))
+    if operands == eqn.invars:
+        return None
+    numbers = tuple(map(tuple, contract)), tuple(map(tuple, batch))
+    return [eqn.replace(invars=operands, params=eqn.params | {"dimension_numbers": numbers})]
+
+
+def side_by_side(eqn: Eqn, made: dict[Var, Eqn]) -> list[Eqn] | None:
+    """A sum of arrays padded with zeros so that each element belongs to one of them is their
+    concatenation: what the derivative of `split` comes to."""
+    parts = summands(eqn, made)
+    if len(parts) < 2 or any(not is_placed(p) for p in parts):
+        return None
+    shape = eqn.outvars[0].aval.shape
+    moved = {d for p in parts for d, config in enumerate(p.params["padding_config"])
+             if config[:2] != (0, 0)}
+    if len(moved) != 1:
+        return None
+    (axis,) = moved
+    parts.sort(key=lambda p: p.params["padding_config"][axis][0])
+    end = 0
+    for p in parts:
+        if p.params["padding_config"][axis][0] != end:
+            return None
+        end += p.invars[0].aval.shape[axis]
+    if end != shape[axis]:
+        return None
+    return [apply("concatenate", [p.invars[0] for p in parts], eqn.outvars[0], dimension=axis)]
+
+
+def summands(eqn: Eqn, made: dict[Var, Eqn]) -> list[Eqn]:
+    """The pads that an addition adds up; others stand for themselves."""
+    found = []
+    for a in eqn.invars:
+        inner = made.get(a) if type(a) is Var else None
+        if inner is None:
+            return []
+        if inner.primitive.name in ("add", "add_any"):
+            found += summands(inner, made) or [inner]
+        else:
+            found.append(inner)
+    return found
+
+
+def is_placed(eqn: Eqn) -> bool:
+    return eqn.primitive.name == "pad" and type(eqn.invars[1]) is Literal \
+        and type(eqn.invars[0]) is Var and eqn.invars[1].value == 0 \
+        and all(low >= 0 and high >= 0 and interior == 0
+                for low, high, interior in eqn.params["padding_config"])
 
 
 REWRITES: dict[str, Callable[[Eqn], list[Eqn] | None]] = {
