@@ -191,6 +191,9 @@ LOSSES = {
     "TripletMarginLoss": (nn("TripletMarginLoss", swap=True), X, X, X),
     "TripletMarginWithDistanceLoss": (nn("TripletMarginWithDistanceLoss", margin=0.5), X, X, X),
     "GaussianNLLLoss": (nn("GaussianNLLLoss", full=True), X, X, P(3, 5)),
+    "LinearCrossEntropyLoss": (nn("LinearCrossEntropyLoss", 5, 4, bias=True), X, I(4, 3)),
+    "AdaptiveLogSoftmaxWithLoss": (
+        nn("AdaptiveLogSoftmaxWithLoss", 8, 12, [3, 7], 2.0), R(6, 8), I(12, 6)),
     "CTCLoss": (
         nn("CTCLoss"),
         R(9, 2, 6),
@@ -262,6 +265,4 @@ LEFT_OUT = {
     "ParameterDict": "see containers",
     "RNNBase": "a base",
     "RNNCellBase": "a base",
-    "LinearCrossEntropyLoss": "see programs",
-    "AdaptiveLogSoftmaxWithLoss": "see programs",
 }

@@ -2,6 +2,7 @@
 
 from compat.torch.nn import functional, init, utils
 from compat.torch.nn import losses as _losses
+from compat.torch.nn.adaptive import AdaptiveLogSoftmaxWithLoss, LinearCrossEntropyLoss
 from compat.torch.nn.attention import (
     MultiheadAttention, Transformer, TransformerDecoder, TransformerDecoderLayer,
     TransformerEncoder, TransformerEncoderLayer,

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from compat.torch import creation
 from compat.torch.autograd import no_grad
+from compat.torch.linalg import qr
+from compat.torch.random import randperm
 from compat.torch.selecting import where
 
 # gain of the standard deviation through a nonlinearity
-GAINS = {"linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
-         "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5.0 / 3,
+GAINS = {"linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "conv_transpose1d": 1,
+         "conv_transpose2d": 1, "conv_transpose3d": 1, "sigmoid": 1, "tanh": 5.0 / 3,
          "relu": math.sqrt(2.0), "selu": 3.0 / 4}
 
 
@@ -128,3 +131,66 @@ def trunc_normal_(tensor, mean=0.0, std=1.0, a=-2.0, b=2.0, generator=None):
             result = where(failed, again, result)
             failed = failed & fails(again)
         return tensor.copy_(result)
+
+
+def dirac_(tensor, groups=1):
+    """A convolution that passes as many channels on as it can."""
+    if not 3 <= tensor.ndim <= 5:
+        raise ValueError("Only tensors with 3, 4, or 5 dimensions are supported")
+    if tensor.shape[0] % groups:
+        raise ValueError("dim 0 must be divisible by groups")
+    rows = tensor.shape[0] // groups
+    middle = tuple(n // 2 for n in tensor.shape[2:])
+    with no_grad():
+        tensor.zero_()
+        for g in range(groups):
+            for d in range(min(rows, tensor.shape[1])):
+                tensor[(g * rows + d, d, *middle)] = 1
+        return tensor
+
+
+def orthogonal_(tensor, gain=1, generator=None):
+    """A (semi-)orthogonal matrix. Source: Saxe et al. (2014)."""
+    if tensor.ndim < 2:
+        raise ValueError("Only tensors with 2 or more dimensions are supported")
+    if not tensor.numel():
+        return tensor
+    rows, columns = tensor.shape[0], math.prod(tensor.shape[1:])
+    with no_grad():
+        flat = tensor.new_empty((rows, columns)).normal_(generator=generator)
+        q, r = qr(flat.t() if rows < columns else flat)
+        q = q * r.diagonal().sign()
+        return tensor.copy_((q.t() if rows < columns else q).reshape(tensor.shape)).mul_(gain)
+
+
+def sparse_(tensor, sparsity, std=0.01, generator=None):
+    """Normal numbers, of which a share of each column is zero. Source: Martens (2010)."""
+    if tensor.ndim != 2:
+        raise ValueError("Only tensors with 2 dimensions are supported")
+    rows, columns = tensor.shape
+    zeros = math.ceil(sparsity * rows)
+    with no_grad():
+        tensor.normal_(0, std, generator=generator)
+        for column in range(columns):
+            tensor[randperm(rows)[:zeros], column] = 0
+        return tensor
+
+
+def old_name(function):
+    """The function under the name it had before it told that it works in place."""
+    name = function.__name__[:-1]
+
+    def call(*args, **kwargs):
+        warnings.warn(f"`nn.init.{name}` is now deprecated in favor of `nn.init.{name}_`.",
+                      FutureWarning, stacklevel=2)
+        return function(*args, **kwargs)
+
+    call.__name__ = call.__qualname__ = name
+    call.__doc__ = f"{name}_ under its old name."
+    return call
+
+
+(uniform, normal, constant, eye, dirac, xavier_uniform, xavier_normal, kaiming_uniform,
+ kaiming_normal, orthogonal, sparse) = map(old_name, (
+     uniform_, normal_, constant_, eye_, dirac_, xavier_uniform_, xavier_normal_,
+     kaiming_uniform_, kaiming_normal_, orthogonal_, sparse_))

@@ -104,7 +104,8 @@ class Lazy(Module):
             transposed = getattr(self, "transposed", False) or given.dim() == 1
             n = given.shape[0] if transposed else given.shape[1] * getattr(self, "groups", 1)
             self.take(self.final(n, *self.arguments[0], **self.arguments[1]))
-        super()._load_from_state_dict(state_dict, prefix, *rest)
+            return self._load_from_state_dict(state_dict, prefix, *rest)
+        return super()._load_from_state_dict(state_dict, prefix, *rest)
 
 
 def lazy(name: str, size: str, axis: int) -> type:

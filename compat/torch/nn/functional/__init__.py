@@ -20,7 +20,7 @@ from compat.torch.nn.functional.dropout import (
 )
 from compat.torch.nn.functional.losses import (
     binary_cross_entropy, binary_cross_entropy_with_logits, cross_entropy, huber_loss, kl_div,
-    l1_loss, mse_loss, nll_loss, smooth_l1_loss,
+    l1_loss, linear_cross_entropy, mse_loss, nll_loss, smooth_l1_loss,
 )
 from compat.torch.nn.functional.normalization import (
     batch_norm, group_norm, instance_norm, layer_norm, normalize, rms_norm,

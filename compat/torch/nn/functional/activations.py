@@ -122,7 +122,7 @@ def relu(input, inplace=False):
     return finish(input, UNARY["relu"](input), True) if inplace else UNARY["relu"](input)
 
 
-def gelu(input, approximate="none"):
+def gelu(input, *, approximate="none"):
     """x times the normal distribution function at x, exactly or by tanh."""
     return gelu_op(input, approximate)
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
+from compat.torch.products import linear
 from compat.torch.promotion import cast, expanded, inexact, together
 from compat.torch.reductions import log_softmax_op
 from compat.torch.reductions import mean as mean_all
@@ -300,3 +301,13 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
     return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
 
 
+def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None,
+                         reduction="mean", ignore_index=None, label_smoothing=0.0, options=None):
+    """cross_entropy of a linear layer's result; linear_weight is (classes, ..., features)."""
+    *out, features = linear_weight.spec.shape
+    bias = None if linear_bias is None else linear_bias.reshape(-1)
+    logits = linear(input, linear_weight.reshape(-1, features), bias)
+    logits = logits.reshape(*input.spec.shape[:-1], *out)
+    return cross_entropy(logits, target, weight, reduction=reduction,
+                         ignore_index=-100 if ignore_index is None else ignore_index,
+                         label_smoothing=label_smoothing)

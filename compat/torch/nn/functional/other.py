@@ -172,8 +172,11 @@ def pad(input, pad, mode="constant", value=None):
                                f"{dim} of input {list(input.spec.shape)}")
         if mode == "circular" and max(low, high) > n:
             raise RuntimeError("Padding value causes wrapping around more than once.")
-        places = np.pad(np.arange(n), (max(low, 0), max(high, 0)), PAD_MODES[mode])
-        places = places[max(-low, 0):len(places) - max(-high, 0)]
+        cut = slice(max(-low, 0), n - max(-high, 0) + (0 if mode == "circular" else max(low, 0)
+                                                       + max(high, 0)))
+        places = np.arange(n)[cut] if mode == "circular" else np.arange(n)
+        places = np.pad(places, (max(low, 0), max(high, 0)), PAD_MODES[mode])
+        places = places if mode == "circular" else places[cut]
         out = gathering.index_select(out, dim, creation.from_numpy(places))
     return out
 

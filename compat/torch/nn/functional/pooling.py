@@ -125,7 +125,7 @@ def window(ndim: int, kernel, stride, padding) -> dict:
 def pool_arguments(input, rank, name, kernel_size, stride, padding, dilation=1, ceil_mode=False):
     """Kernel, stride, padding and dilation, one number a dimension each; PyTorch's complaints."""
     kernel, padding, dilation = (tuple_of(v, rank) for v in (kernel_size, padding, dilation))
-    stride = kernel if stride is None or stride == [] else tuple_of(stride, rank)
+    stride = kernel if stride is None or stride in ((), []) else tuple_of(stride, rank)
     shape = input.spec.shape
     if len(shape) not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}: Expected {rank + 1}D or {rank + 2}D (batch mode) tensor with "
@@ -343,7 +343,8 @@ def fractional_max_pool(rank: int):
             shape = [*samples.shape[:2], *(1,) * 2 * rank]
             shape[2 + i], shape[2 + rank + i] = m, k
             table = table * n + (starts[..., None] + np.arange(k)).reshape(shape)
-        places = from_array(table.reshape(*samples.shape[:2], math.prod(sizes), -1))
+        places = from_array(table.reshape(*samples.shape[:2], math.prod(sizes),
+                                          math.prod(kernel)))
         windows = batched.flatten(2).gather(2, places.flatten(2)).reshape(places.shape)
         values, best = windows.max(-1)
         best = places.gather(-1, best.unsqueeze(-1)).squeeze(-1)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+import warnings
 
 from compat.torch.autograd import no_grad
+from compat.torch.random import fork_rng
 from compat.torch.reductions import vector_norm
 from compat.torch.joining import cat, stack
 from compat.torch.tensor import Tensor
@@ -30,15 +32,35 @@ def get_total_norm(tensors, norm_type=2.0, error_if_nonfinite=False, foreach=Non
     return total
 
 
+def clip_grads_with_norm_(parameters, max_norm, total_norm, foreach=None) -> None:
+    """Scale all gradients as their norm, which is known, asks for."""
+    with no_grad():
+        factor = (max_norm / (total_norm + 1e-6)).clamp(max=1.0)
+        for g in gradients(parameters):
+            g.mul_(factor)
+
+
 def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=False, foreach=None):
     """Scale all gradients so that their norm together is at most `max_norm`. Returns the norm."""
+    parameters = [parameters] if isinstance(parameters, Tensor) else list(parameters)
     with no_grad():
-        grads = gradients(parameters)
-        total = get_total_norm(grads, float(norm_type), error_if_nonfinite)
-        factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
-        for g in grads:
-            g.mul_(factor)
-        return total
+        total = get_total_norm(gradients(parameters), float(norm_type), error_if_nonfinite)
+    clip_grads_with_norm_(parameters, max_norm, total)
+    return total
+
+
+def clip_grad_norm(*args, **kwargs):
+    """clip_grad_norm_ under its old name."""
+    warnings.warn("torch.nn.utils.clip_grad_norm is now deprecated in favor of "
+                  "torch.nn.utils.clip_grad_norm_.", FutureWarning, stacklevel=2)
+    return clip_grad_norm_(*args, **kwargs)
+
+
+def skip_init(module_cls, *args, **kwargs):
+    """A module whose initial values mean nothing."""
+    kwargs.pop("device", None)
+    with fork_rng():
+        return module_cls(*args, **kwargs)
 
 
 def clip_grad_value_(parameters, clip_value, foreach=None) -> None:
