@@ -221,7 +221,7 @@ class Fuser:
             if group is not None and group is not region and group.reach & bit:
                 return False
         at = self.index_in(region, eqn)
-        if at is None:
+        if at is None or eqn.primitive.name in COMPUTED and self.reads_total(region, eqn):
             return False
         if is_reducer(eqn):
             if not self.reduce(region, eqn, at):
@@ -233,6 +233,19 @@ class Fuser:
         self.enter(region, eqn)
         self.depend(region, eqn)
         return True
+
+    def reads_total(self, region: Region, eqn: Eqn) -> bool:
+        """Does a value of the equation come out of one of the region's reductions? A position that
+        does is not known before the loops end: `values[sum(i > bounds)]`."""
+        stack = [self.source(a)[0] for a in eqn.invars]
+        while stack:
+            found = stack.pop()
+            if found not in region.at:
+                continue
+            if is_reducer(self.made[found]):
+                return True
+            stack += [self.source(a)[0] for a in self.made[found].invars]
+        return False
 
     def index_in(self, region: Region, eqn: Eqn) -> tuple[Index, ...] | None:
         """The index, in the region's loops, of the elements that the equation works on: its

@@ -31,7 +31,7 @@ def main(steps=20):
     labels = jnp.eye(3)[random.randint(random.PRNGKey(2), (16,), 0, 3)]
     output_shape, init_params = init_random_params(rng, (-1, 8, 8, 1))
     assert output_shape[-1] == 3
-    schedule = optimizers.piecewise_constant([5, 10], [0.05, 0.02, 0.01])
+    schedule = optimizers.polynomial_decay(0.05, 20, 0.01, power=0.5)
     opt_init, opt_update, get_params = optimizers.momentum(schedule, mass=0.9)
 
     @jit
