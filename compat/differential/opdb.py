@@ -9,6 +9,7 @@ in float32, float64, int64 and bool as far as PyTorch supports them.
     --samples N          at most N samples a dtype, spread over all there are
     --dtypes NAME ...    default: float32 float64 int64 bool
     --limit SECONDS      for one entry (default 60)
+    --variants           methods, in-place methods and out= too
     --no-errors          leave the error inputs out
     --quiet              print the totals alone
 """
@@ -17,19 +18,18 @@ from __future__ import annotations
 
 import argparse
 import fnmatch
-import functools
 import re
 import signal
 import sys
-import types
 import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-import ml_dtypes
 import numpy as np
+
+from compat.differential.translation import Missing, Translator
 
 DTYPES = ("float32", "float64", "int64", "bool")
 NOT_DENSE = {  # entries without a meaning for dense CPU tensors, by reason
@@ -40,20 +40,10 @@ NOT_DENSE = {  # entries without a meaning for dense CPU tensors, by reason
 }
 UNINITIALISED = {"empty", "empty_like", "empty_strided", "empty_permuted", "new_empty",
                  "new_empty_strided", "resize_", "resize_as_"}
-NAMESPACES = ("", "nn.functional", "linalg", "fft", "special", "signal.windows", "masked", "nn",
-              "Tensor")
-
-
-FUNCTIONS = (types.FunctionType, types.BuiltinFunctionType, types.MethodDescriptorType,
-             types.WrapperDescriptorType, types.ModuleType, functools.partial, type)
 
 
 class TimeLimit(BaseException):
     """Raised in an entry that runs too long."""
-
-
-class Missing(Exception):
-    """The mirror has no such name."""
 
 
 @contextmanager
@@ -68,139 +58,6 @@ def time_limit(seconds: float):
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
         signal.signal(signal.SIGALRM, before)
-
-
-# ------------------------------------------------------------------ from PyTorch's world to ours
-
-
-def attribute(root, path: str):
-    """The object at a dotted path; Missing if the mirror does not have it."""
-    for name in path.split(".") if path else ():
-        try:
-            root = getattr(root, name)
-        except AttributeError:
-            raise Missing(f"no name torch.{path}") from None
-    return root
-
-
-class Translator:
-    """Values, and functions of PyTorch's test suite, as `compat.torch` has them."""
-
-    def __init__(self):
-        import torch
-
-        import compat.torch as ours
-
-        self.theirs, self.ours = torch, ours
-        self.paths: dict[int, str] = {id(torch): ""}
-        for space in NAMESPACES:
-            owner = attribute(torch, space)
-            self.paths.setdefault(id(owner), space)
-            for name in dir(owner):
-                value = getattr(owner, name, None)
-                if callable(value) or isinstance(value, types.ModuleType):
-                    self.paths.setdefault(id(value), f"{space}.{name}".lstrip("."))
-        self.memory: dict[int, np.ndarray] | None = None  # of the sample at hand, by its address
-        self.built: dict[int, tuple] = {}
-
-    def sample(self, *values):
-        """What belongs to one sample: Tensors that share memory share it here too."""
-        self.memory = {}
-        try:
-            return self.value(values)
-        finally:
-            self.memory = None
-
-    def value(self, x):
-        torch, ours = self.theirs, self.ours
-        if isinstance(x, torch.Tensor):
-            return self.tensor(x)
-        if isinstance(x, (torch.dtype, torch.layout, torch.memory_format)):
-            return attribute(ours, str(x).removeprefix("torch."))
-        if isinstance(x, torch.device):
-            return ours.device(str(x))
-        if isinstance(x, torch.Size):
-            return ours.Size(x)
-        if isinstance(x, torch.Generator):
-            return ours.Generator().manual_seed(x.initial_seed())
-        if isinstance(x, (list, tuple)):
-            return type(x)(map(self.value, x))
-        if isinstance(x, dict):
-            return {k: self.value(v) for k, v in x.items()}
-        if isinstance(x, slice):
-            return slice(*map(self.value, (x.start, x.stop, x.step)))
-        if isinstance(x, FUNCTIONS) or (type(x).__module__ or "").startswith("torch._ops"):
-            return self.function(x)
-        return x
-
-    def tensor(self, x):
-        """The same numbers at the same places of memory of our own."""
-        made = self.ours.from_numpy(self.array(x))
-        return made.requires_grad_() if x.requires_grad and x.is_leaf else made
-
-    def array(self, x) -> np.ndarray:
-        torch = self.theirs
-        x = x.detach().resolve_conj().resolve_neg()
-        whole = x.untyped_storage().nbytes() // x.element_size()
-        address = x.untyped_storage().data_ptr()
-        memory = None if self.memory is None else self.memory.get(address)
-        if memory is None or not address or memory.itemsize != x.element_size():
-            flat = torch.as_strided(x, (whole,), (1,), 0).clone()
-            memory = flat.view(torch.int16).numpy().view(ml_dtypes.bfloat16) \
-                if x.dtype == torch.bfloat16 else flat.numpy()
-            if self.memory is not None:
-                self.memory[address] = memory
-        return np.lib.stride_tricks.as_strided(
-            memory[x.storage_offset():], tuple(x.shape),
-            tuple(s * memory.itemsize for s in x.stride()))
-
-    def function(self, f):
-        if id(f) in self.paths:
-            return attribute(self.ours, self.paths[id(f)])
-        if isinstance(f, functools.partial):
-            return functools.partial(self.function(f.func), *map(self.value, f.args),
-                                     **self.value(f.keywords))
-        module = getattr(f, "__module__", None) or ""
-        if isinstance(f, types.FunctionType) and module.startswith("torch.testing._"):
-            return self.built[id(f)][1] if id(f) in self.built else self.rebuild(f)
-        if module.startswith("torch") and callable(f):
-            raise Missing(f"no mirror of {module}.{getattr(f, '__qualname__', f)}")
-        return f
-
-    def rebuild(self, f: types.FunctionType):
-        """A function of PyTorch's suite with `torch` and all it reaches exchanged for ours."""
-        if f.__name__ == "wrapper_set_seed":
-            return self.seeded
-        space = dict(f.__globals__)
-        made = types.FunctionType(f.__code__, space, f.__name__, self.value(f.__defaults__ or ()),
-                                  tuple(types.CellType(self.value(c.cell_contents))
-                                        for c in f.__closure__ or ()))
-        made.__kwdefaults__ = self.value(f.__kwdefaults__)
-        self.built[id(f)] = f, made  # with the original, whose id is not used again
-        for name in names_in(f.__code__) & set(space):
-            if callable(space[name]) or isinstance(space[name], types.ModuleType):
-                space[name] = self.function(space[name])
-        return made
-
-    def seeded(self, op, *args, **kwargs):
-        self.ours.manual_seed(42)
-        return op(*args, **kwargs)
-
-    def back(self, x):
-        """Our results as PyTorch's values, to be compared by PyTorch."""
-        if isinstance(x, self.ours.Tensor):
-            array = np.array(x.detach().numpy())
-            if array.dtype == ml_dtypes.bfloat16:
-                return self.theirs.from_numpy(array.view(np.int16)).view(self.theirs.bfloat16)
-            return self.theirs.from_numpy(array)
-        if isinstance(x, (list, tuple)):
-            return [self.back(v) for v in x]
-        return x
-
-
-def names_in(code: types.CodeType) -> set[str]:
-    inner = [names_in(c) for c in code.co_consts if isinstance(c, types.CodeType)]
-    return set(code.co_names).union(*inner)
 
 
 # ------------------------------------------------------------------ running samples
@@ -255,7 +112,8 @@ class Runner:
         self.translator = Translator()
         self.theirs, self.ours = self.translator.theirs, self.translator.ours
 
-    def run(self, op, dtypes, samples: int, limit: float, errors: bool = True) -> Outcome:
+    def run(self, op, dtypes, samples: int, limit: float, errors: bool = True,
+            variants: bool = False) -> Outcome:
         outcome = Outcome(full_name(op))
         try:
             with time_limit(limit), warnings.catch_warnings():
@@ -264,6 +122,8 @@ class Runner:
                     dtype = getattr(self.theirs, name)
                     if dtype in op.supported_dtypes("cpu"):
                         self.run_dtype(op, dtype, samples, outcome)
+                        if variants:
+                            self.run_variants(op, dtype, samples, outcome)
                 if errors:
                     self.run_errors(op, outcome)
         except TimeLimit:
@@ -282,6 +142,43 @@ class Runner:
             outcome.passed += problem is None
             if problem is not None:
                 outcome.reasons[f"{str(dtype).removeprefix('torch.')}: {problem}"] += 1
+
+    def run_variants(self, op, dtype, samples: int, outcome: Outcome) -> None:
+        """The method, the in-place method, and `out=`, each against PyTorch's."""
+        forms = {"method": op.method_variant, "in-place": op.inplace_variant,
+                 "out": op.op if op.supports_out else None}
+        self.theirs.manual_seed(0)
+        for sample in spread(list(op.sample_inputs("cpu", dtype)), samples or 3):
+            for form, function in forms.items():
+                if function is None or sample.broadcasts_input and form == "in-place":
+                    continue
+                ours = self.translator.sample([sample.input, *sample.args], sample.kwargs)
+                theirs = [sample.input, *sample.args], dict(sample.kwargs)
+                try:
+                    if form == "in-place":
+                        theirs[0][0] = theirs[0][0].clone()
+                    expected = function(*theirs[0], **theirs[1])
+                except Exception:
+                    continue
+                outcome.samples += 1
+                try:
+                    if form == "out":
+                        ours[1]["out"] = self.empty_like(expected)
+                    got = self.translator.value(function)(*ours[0], **ours[1])
+                    problem = self.difference(op, got, expected, dtype)
+                    if problem is None and form == "out":
+                        problem = self.difference(op, ours[1]["out"], expected, dtype)
+                except Exception as error:
+                    problem = brief(error)
+                outcome.passed += problem is None
+                if problem is not None:
+                    outcome.reasons[f"{form}: {problem}"] += 1
+
+    def empty_like(self, x):
+        """Somewhere to put a result of this kind."""
+        if isinstance(x, (list, tuple)):
+            return tuple(map(self.empty_like, x))
+        return self.ours.empty(0, dtype=self.translator.value(x.dtype))
 
     def check(self, op, sample, dtype, wants: bool, outcome: Outcome) -> str | None:
         translate = self.translator.value
@@ -462,13 +359,14 @@ def main(arguments=None) -> None:
     parser.add_argument("--samples", type=int, default=0)
     parser.add_argument("--dtypes", nargs="*", default=DTYPES)
     parser.add_argument("--limit", type=float, default=60)
+    parser.add_argument("--variants", action="store_true")
     parser.add_argument("--no-errors", action="store_true")
     parser.add_argument("--quiet", action="store_true")
     options = parser.parse_args(arguments)
     runner, outcomes = Runner(), []
     for op in entries(options.only):
         outcome = runner.run(op, options.dtypes, options.samples, options.limit,
-                             not options.no_errors)
+                             not options.no_errors, options.variants)
         outcomes.append(outcome)
         if not outcome.ok and not options.quiet:
             print(f"{outcome.name}: {outcome.passed} of {outcome.samples}")

@@ -17,6 +17,7 @@ from compat.torch import (
     autograd, fft, func, linalg, masked, methods, nn, optim, random, serialization, signal,
     special, testing, utils,
 )
+from compat.torch.aten import INTERNALS, ops
 from compat.torch.autograd import (
     enable_grad, inference_mode, is_grad_enabled, is_inference_mode_enabled, no_grad,
     set_grad_enabled,
@@ -26,7 +27,8 @@ from compat.torch.dtypes import (
     Size, bfloat16, bool, cdouble, cfloat, channels_last, channels_last_3d, complex64, complex128,
     contiguous_format, device, double, dtype, finfo, float, float16, float32, float64,
     get_default_dtype, half, iinfo, int, int8, int16, int32, int64, layout, long, memory_format,
-    preserve_format, set_default_dtype, short, strided, uint8, uint16, uint32, uint64,
+    preserve_format, set_default_dtype, short, sparse_coo, sparse_csr, strided, uint8, uint16,
+    uint32, uint64,
 )
 from compat.torch.nn import functional
 from compat.torch.nn.functional import cosine_similarity, dropout, embedding, layer_norm
@@ -40,7 +42,7 @@ from compat.torch.random import (
 from compat.torch.runtime import *  # noqa: F403  (settings and questions about the machine)
 from compat.torch.tensor import Tensor
 
-globals().update(methods.FUNCTIONS)
+globals().update(methods.FUNCTIONS | INTERNALS)
 for _name in (  # layers that PyTorch offers here too
         "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d "
         "batch_norm bilinear binary_cross_entropy_with_logits celu celu_ channel_shuffle conv1d "
@@ -53,6 +55,7 @@ for _name in (  # layers that PyTorch offers here too
     if hasattr(functional, _name):
         globals()[_name] = getattr(functional, _name)
 
+Tensor.prelu, Tensor.hardshrink = functional.prelu, functional.hardshrink
 pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 vmap = func.vmap
 

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from compat.torch.dtypes import NAMED, Size, dtype as Dtype, to_numpy, to_numpy_or_none
+from compat.torch.dtypes import (
+    NAMED, Size, check_device, device as Device, dtype as Dtype, to_numpy, to_numpy_or_none,
+)
 from compat.torch.pointwise import UNARY
 from compat.torch.selecting import convert
 from compat.torch.promotion import result_dtype, scalar_type
@@ -116,7 +118,7 @@ def from_numpy(ndarray) -> Tensor:
 
 
 def filled(name: str, value):
-    def fn(*size, out=None, dtype=None, layout=None, device=None, requires_grad=False,
+    def fn(*size, dtype=None, layout=None, device=None, requires_grad=False,
            pin_memory=False, memory_format=None):
         kind = to_numpy_or_none(dtype) or config.default_dtype
         return fill(sizes_of(size), value, kind, requires_grad)
@@ -338,9 +340,11 @@ def meshgrid(*tensors, indexing="ij"):
 
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
     """The same numbers in another dtype; the Tensor itself if nothing changes."""
-    for a in args:
+    for a in (*args, device):
         if isinstance(a, core.Tensor):
             dtype = a.dtype
+        elif isinstance(a, (str, Device)):
+            check_device(a)
         elif isinstance(a, Dtype):
             dtype = a
     if dtype is None or dtype.dtype == self.spec.dtype:
@@ -399,11 +403,16 @@ def new(self, *args, device=None):
     return empty(*args, dtype=self.dtype)
 
 
+def cuda(self, device=None, non_blocking=False, memory_format=None):
+    """The Tensor on a GPU, of which this build of the mirror has none."""
+    check_device("cuda" if device is None else device)
+
+
 METHODS = CONVERSIONS | {
     "to": to, "type_as": type_as, "type": type_, "new_zeros": new_like(zeros),
     "new_ones": new_like(ones), "new_empty": new_like(empty), "new_full": new_full,
     "new_tensor": new_tensor, "new_empty_strided": new_empty_strided, "new": new,
-    "cpu": lambda self, memory_format=None: self,
+    "cpu": lambda self, memory_format=None: self, "cuda": cuda,
 }
 BOTH: dict = {}
 FUNCTIONS = {f.__name__.strip("_"): f for f in (

@@ -155,6 +155,7 @@ class memory_format(Named):
 
 
 strided = layout("strided")
+sparse_coo, sparse_csr = layout("sparse_coo"), layout("sparse_csr")  # names to refuse
 contiguous_format, preserve_format, channels_last, channels_last_3d = map(memory_format, (
     "contiguous_format", "preserve_format", "channels_last", "channels_last_3d"))
 

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 
 import minigrad
-from compat.torch.joining import stack
+from compat.torch import random
+from compat.torch.joining import cat, stack
 from compat.torch.nn.module import Module
+from minigrad.tree import tree_flatten, tree_unflatten
 
 
 def grad(func, argnums=0, has_aux=False):
@@ -28,8 +31,60 @@ def grad_and_value(func, argnums=0, has_aux=False):
 
 
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
-    """`func` over a batch dimension of its arguments."""
-    return minigrad.vmap(func, in_dims, out_dims)
+    """`func` over a batch dimension of its arguments. Random numbers inside are an error, or
+    different (or the same) for each example."""
+    if randomness not in ("error", "different", "same"):
+        raise RuntimeError("Only allowed values for randomness are 'error', 'different', or 'same'."
+                           f" Got {randomness}")
+    if chunk_size is not None and chunk_size <= 0:
+        raise ValueError(f"vmap: chunk_size should be None or greater than 0. (got {chunk_size})")
+
+    @functools.wraps(func)
+    def mapped(*args, **kwargs):
+        token = random.RANDOMNESS.set(randomness)
+        try:
+            run = minigrad.vmap(functools.partial(func, **kwargs), in_dims, out_dims)
+            return run(*args) if chunk_size is None else in_chunks(run, args, in_dims, out_dims,
+                                                                   chunk_size)
+        finally:
+            random.RANDOMNESS.reset(token)
+
+    return mapped
+
+
+def in_chunks(run, args, in_dims, out_dims, size: int):
+    """A batch in pieces of `size`, one after the other."""
+    dims = in_dims if isinstance(in_dims, (tuple, list)) else (in_dims,) * len(args)
+    pieces = [itertools.repeat(a) if d is None else tree_pieces(a, d, size)
+              for a, d in zip(args, dims)]
+    outs = [tree_flatten(run(*piece)) for piece in zip(*pieces)]
+    axes = out_dims if isinstance(out_dims, tuple) else (out_dims,) * len(outs[0][0])
+    return tree_unflatten(outs[0][1], [cat([leaves[i] for leaves, _ in outs], axis)
+                                       for i, axis in enumerate(axes)])
+
+
+def tree_pieces(x, dim, size: int):
+    leaves, tree = tree_flatten(x)
+    return (tree_unflatten(tree, parts) for parts in zip(*(v.split(size, dim) for v in leaves)))
+
+
+def linearize(func, *primals):
+    """(func(*primals), the linear function from tangents to the tangent of the result)."""
+    return minigrad.linearize(func, *primals)
+
+
+def functionalize(func, *, remove="mutations"):
+    """`func` itself: writes are pure on every traced level here."""
+    return func
+
+
+def replace_all_batch_norm_modules_(root):
+    """Give every batch norm the batch's own statistics, which `vmap` can map over."""
+    for module in root.modules():
+        if hasattr(module, "running_mean") and hasattr(module, "track_running_stats"):
+            module.running_mean = module.running_var = module.num_batches_tracked = None
+            module.track_running_stats = False
+    return root
 
 
 def vjp(func, *primals, has_aux=False):

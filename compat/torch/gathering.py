@@ -125,6 +125,8 @@ def take_along_dim(input, indices, dim=None):
     d = wrap_dim(dim, len(input.spec.shape))
     rest = broadcast_shapes(*(x.spec.shape[:d] + (1,) + x.spec.shape[d + 1:]
                               for x in (input, indices)))
+    if indices.spec.concrete and bool((indices < 0).any()):
+        indices = indices % max(input.spec.shape[d], 1)
     x, i = (x.expand(rest[:d] + (x.spec.shape[d],) + rest[d + 1:]) for x in (input, indices))
     return gather_(x, d, i)
 

@@ -93,7 +93,7 @@ def repeat(input, *sizes, repeats=None):
 
 @operation(name="flip", tensors=("input",))
 def flip_op(input, dims):
-    return rev(input, dimensions=wrap_dims(dims, len(aval_of(input).shape)))
+    return rev(input, dimensions=wrap_dims(dims, len(aval_of(input).shape)) if dims else ())
 
 
 def flip(input, *reversed_dims, dims=None):

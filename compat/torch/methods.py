@@ -7,6 +7,7 @@ from compat.torch import creation, functions, indexing, inplace, pointwise, prod
 from compat.torch import joining as j
 from compat.torch import random
 from compat.torch import reductions as r
+from compat.torch import spectral
 from compat.torch import views as s
 from compat.torch.curves import CURVES
 from compat.torch.dtypes import SCALAR_NAMES
@@ -21,6 +22,7 @@ from compat.torch.signal.windows import OF_TORCH as WINDOWS
 from compat.torch.signatures import public
 from compat.torch.statistics import STATISTICS, STATISTICS_FUNCTIONS
 from compat.torch.tensor import Tensor
+from minigrad.core import make_box
 
 BOTH = {  # functions of torch that are methods too
     **pointwise.UNARY, **pointwise.PAIRS, **CURVES, **GATHERING, **SCATTERING,
@@ -54,7 +56,7 @@ BOTH = {  # functions of torch that are methods too
     **{f.__name__: f for f in (
         functions.is_nonzero, functions.is_signed, functions.is_same_size, functions.is_conj,
         functions.is_neg, functions.is_inference)},
-    **random.BOTH, **creation.BOTH,
+    "stft": spectral.stft, "istft": spectral.istft, **random.BOTH, **creation.BOTH,
 }
 TORCH = {  # functions of torch alone
     **a.ARRANGING, **STATISTICS_FUNCTIONS, **HISTOGRAMS_FUNCTIONS, **MATRICES_FUNCTIONS,
@@ -74,6 +76,9 @@ METHODS = {  # methods alone
     "view": s.view, "expand": s.expand, "expand_as": s.expand_as, "repeat": j.repeat,
     "contiguous": s.contiguous, "view_as": lambda self, other: s.view(self, other.spec.shape),
     "reshape_as": lambda self, other: s.reshape_(self, other.spec.shape),
+    "as_subclass": lambda self, cls: make_box(cls, self.value, self.spec, self.node),
+    "index": lambda self, indices: indexing.getitem(self, tuple(indices)),
+    "real": property(CURVES["real"]), "imag": property(CURVES["imag"]),
     "T": property(s.T), "mT": property(s.mT), "__getitem__": indexing.getitem,
     "__setitem__": indexing.setitem,
 }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+from contextvars import ContextVar
 
 import numpy as np
 
@@ -17,6 +18,7 @@ from compat.torch.tensor import Tensor, from_array
 from kernels import mersenne, rejection
 from minigrad import core
 from minigrad.imperative import views
+from minigrad.batch import BatchTracer
 from minigrad.core import EVAL, Primitive, config, get_mode, make_aval, make_box
 from minigrad.jit import read_state
 
@@ -99,6 +101,8 @@ def draw(distribution: str, shape, dtype, generator=None, **params) -> Tensor:
     """Numbers from a distribution of `kernels.mersenne`, from the (default) generator."""
     generator = generator or default_generator
     shape, dtype = tuple(shape), np.dtype(dtype)
+    if get_mode().trace.origin == "vmap":
+        return draw_mapped(get_mode().trace, distribution, shape, dtype, generator, params)
     if get_mode().trace is EVAL:
         numbers = getattr(mersenne, distribution)(generator, shape=shape, dtype=dtype, **params)
         return from_array(numbers)
@@ -113,6 +117,23 @@ def draw(distribution: str, shape, dtype, generator=None, **params) -> Tensor:
     return make_box(Tensor, values.value, values.spec)
 
 
+RANDOMNESS: ContextVar[str] = ContextVar("minigrad_vmap_randomness", default="same")
+
+
+def draw_mapped(trace, distribution: str, shape, dtype, generator, params) -> Tensor:
+    """Inside vmap: drawn on the level below, once for all examples or for each."""
+    how = RANDOMNESS.get()
+    if how == "error":
+        raise RuntimeError(
+            "vmap: called random operation while in randomness error mode. Please either use the "
+            "'same' or 'different' randomness flags on vmap or perform the randomness operation "
+            "out of vmap")
+    with core.using(trace.outer):
+        size = (int(trace.size), *shape) if how == "different" else shape
+        numbers = draw(distribution, size, dtype, generator, **params)
+    return core.box(BatchTracer(trace, numbers, 0), Tensor) if how == "different" else numbers
+
+
 def sizes_of(size) -> tuple[int, ...]:
     if len(size) == 1 and not isinstance(size[0], int):
         size = size[0]
@@ -120,7 +141,7 @@ def sizes_of(size) -> tuple[int, ...]:
 
 
 def factory(distribution: str, name: str):
-    def fn(*size, generator=None, out=None, dtype=None, layout=None, device=None,
+    def fn(*size, generator=None, dtype=None, layout=None, device=None,
            requires_grad=False, pin_memory=False):
         size = sizes_of(size)
         made = draw(distribution, size, to_numpy_or_none(dtype) or config.default_dtype,

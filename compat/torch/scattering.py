@@ -12,7 +12,8 @@ from compat.torch.indexing import check_bounds, read, written
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
 from compat.torch.promotion import broadcast_shapes, cast, expand_to
-from compat.torch.tensor import of_face, wrap_dim
+from compat.torch.views import strided_places
+from compat.torch.tensor import from_array, of_face, wrap_dim
 from kernels.indexing import ScatterDimensionNumbers
 from minigrad import core
 from minigrad.core import I64, aval_of, table
@@ -331,7 +332,16 @@ def diagonal_scatter(input, src, offset=0, dim1=0, dim2=1):
     return DIAGONAL(input, src.movedim(-1, 0), dims, (rows, columns)) if n else input.clone()
 
 
+def as_strided_scatter(input, src, size, stride, storage_offset=0):
+    """`input` with `src` at the places that the strides show."""
+    places = strided_places(tuple(size), tuple(stride), storage_offset or 0).reshape(-1)
+    check_embedded(src, tuple(size))
+    flat = index_put(input.reshape(-1), (from_array(places),), src.reshape(-1))
+    return flat.reshape(input.spec.shape)
+
+
 SCATTERING = {
+    "as_strided_scatter": as_strided_scatter,
     "scatter": scatter_, "scatter_add": scatter_add_, "scatter_reduce": scatter_reduce,
     "index_add": index_add, "index_copy": index_copy, "index_fill": index_fill,
     "index_reduce": index_reduce, "put": put, "index_put": index_put,

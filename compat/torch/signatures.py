@@ -33,8 +33,9 @@ def public(fn: Callable, out: bool = True) -> Callable:
     except (TypeError, ValueError):
         return fn
     kinds = {p.kind for p in parameters.values()}
-    if inspect.Parameter.VAR_POSITIONAL in kinds or inspect.Parameter.VAR_KEYWORD in kinds:
+    if inspect.Parameter.VAR_KEYWORD in kinds:
         return fn
+    out = out and (inspect.Parameter.VAR_POSITIONAL not in kinds or "device" in parameters)
     out = out and "out" not in parameters
     aliases = {n: a for n, a in ALIASES.items() if n in parameters and a not in parameters
                and parameters[n].default is not MISSING}
@@ -45,12 +46,17 @@ def public(fn: Callable, out: bool = True) -> Callable:
                              "check_device": check_device}
     for name, p in parameters.items():
         keyword = p.kind is p.KEYWORD_ONLY
-        if keyword and "*" not in listed:
+        if p.kind is p.VAR_POSITIONAL:
+            listed.append(f"*{name}")
+            passed.append(f"*{name}")
+            continue
+        if keyword and not any(x.startswith("*") for x in listed):
             listed.append("*")
         space[f"default_{name}"] = p.default
         listed.append(name if p.default is MISSING else f"{name}=default_{name}")
         passed.append(f"{name}={name}" if keyword else name)
-    listed += [] if "*" in listed else ["*"]
+    if (aliases or out) and not any(x.startswith("*") for x in listed):
+        listed.append("*")
     listed += [f"{a}=MISSING" for a in aliases.values()] + ["out=None"] * out
     lines = [f"    if {a} is not MISSING: {n} = {a}" for n, a in aliases.items()]
     lines += ["    if device is not None: check_device(device)"] * placed

@@ -172,7 +172,7 @@ class Tensor(core.Tensor):
         node = self.grad_fn
         return printing.tensor_str(
             self.value, requires_grad=self.spec.requires_grad,
-            grad_fn_name=None if node is None else node.name(),
+            grad_fn_name=None if node is None else node.name().rpartition("::")[2],
             default_dtype=config.default_dtype)
 
     def __reduce_ex__(self, protocol):

@@ -372,8 +372,9 @@ def diagonal(input, offset=0, dim1=0, dim2=1):
 def over_memory(view, input, of_array):
     """A view that was computed by gathering, laid over the memory that it shows."""
     if view.spec.concrete and type(input.value) is np.ndarray:
-        shown = of_array(input.value)
-        view.value = np.lib.stride_tricks.as_strided(shown, shown.shape, shown.strides)
+        shown = view.value = of_array(input.value)
+        if input.value.flags.writeable and not shown.flags.writeable:
+            shown.flags.writeable = True
     return view
 
 
@@ -440,7 +441,7 @@ def unfold(input, dimension, size, step):
     if step <= 0:
         raise RuntimeError(f"step is {step} but must be > 0")
     return over_memory(unfold_op(x, d, size, step), x, lambda array: (
-        np.lib.stride_tricks.sliding_window_view(array, size, d)[
+        np.lib.stride_tricks.sliding_window_view(array, size, d, writeable=True)[
             (slice(None),) * d + (slice(None, None, step),)]))
 
 

@@ -8,6 +8,7 @@ change, the same mending moves the values too.
 
 from __future__ import annotations
 
+import copy
 import sys
 import weakref
 from collections.abc import Callable
@@ -177,11 +178,20 @@ def overwrite(target: Tensor, new: Tensor, fresh: bool) -> None:
 
 def rebase(target: Tensor, root: Tensor, new: Tensor, move: Callable) -> None:
     """Give base and views their places in the graph after a write of `new` to `target`."""
-    move(root, new if target is root else rebuilt(target, new))
+    move(root, new if target is root else named_copy_slices(rebuilt(target, new)))
     for view in live_views(root):
         if base_of(view) is not None:
             base, replay = view.view_of
             move(view, replay(base))
+
+
+def named_copy_slices(new: Tensor) -> Tensor:
+    """The node of a base that was written through a view has PyTorch's name."""
+    node = new.node
+    if type(node) is tape.Node and node.entry.backward is not None:
+        node.entry = copy.copy(node.entry)
+        node.entry.node_name = "torch::autograd::CopySlices"
+    return new
 
 
 def move_value(tensor: Tensor, new: Tensor) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.linalg.checks import check, named, op
-from compat.torch.linalg.factors import eigvalsh, svd, svdvals
+from compat.torch.linalg.factors import eigh, eigvalsh, svd, svdvals
 from compat.torch.selecting import where
 from compat.torch.promotion import cast
 from compat.torch.tensor import Tensor, from_array, of_face
@@ -111,6 +111,11 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     check("pinv", A, square=hermitian)
     if not A.spec.aval.size:
         return A.mH.clone()
+    if hermitian:
+        values, vectors = eigh(A)
+        kept = values.abs() > cut(A.detach(), atol, rcond if rtol is None else rtol, True)
+        inverse = where(kept, 1 / where(kept, values, 1.0), 0.0)
+        return (vectors * inverse.unsqueeze(-2).to(A.dtype)) @ vectors.mH
     return pinv_op(A, cut(A.detach(), atol, rcond if rtol is None else rtol, hermitian))
 
 

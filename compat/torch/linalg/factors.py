@@ -92,6 +92,9 @@ def eig(A):
     check("eig", A)
     if A.spec.concrete and not np.isfinite(A.value).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
+    if not A.spec.aval.size:
+        empty = A.clone() if A.is_complex() else (A + 0j).to(A.dtype.to_complex())
+        return named("linalg_eig", "eigenvalues eigenvectors", empty.sum(-1), empty)
     return named("linalg_eig", "eigenvalues eigenvectors", *eig_op(A))
 
 

@@ -6,6 +6,8 @@ import math
 
 import numpy as np
 
+from compat.torch.dtypes import NAMED
+
 from compat.torch import products
 from compat.torch import views as s
 from compat.torch.functions import cross as vector_product
@@ -36,15 +38,15 @@ def matrix_power(A, n):
 @op("linalg_matrix_exp")
 def matrix_exp_op(A, squarings):
     """Taylor's series of A / 2^k, squared k times."""
-    x = of_face(A) * 0.5 ** squarings
-    identity = of_face(np.broadcast_to(np.eye(aval_of(A).shape[-1], dtype=aval_of(A).dtype),
-                                       aval_of(A).shape))
+    dtype = aval_of(A).dtype
+    x = of_face(A).to(NAMED[np.promote_types(dtype, np.float64)]) * 0.5 ** squarings
+    identity = of_face(np.broadcast_to(np.eye(aval_of(A).shape[-1]), aval_of(A).shape))
     out = identity + x / 18
     for k in range(17, 0, -1):
         out = identity + (x @ out) / k
     for _ in range(squarings):
         out = out @ out
-    return out
+    return out.to(NAMED[dtype])
 
 
 def matrix_exp(A):
@@ -53,8 +55,7 @@ def matrix_exp(A):
     size = 16.0
     if A.spec.concrete and A.spec.aval.size:
         size = float(np.abs(np.asarray(A.value)).sum(-2).max())
-    reach = 3.01 if A.spec.dtype.itemsize == 4 else 1.09  # where degree 18 is exact enough
-    squarings = max(0, math.ceil(math.log2(size / reach))) if 0 < size < math.inf else 0
+    squarings = max(0, math.ceil(math.log2(size / 1.09))) if 0 < size < math.inf else 0
     return matrix_exp_op(A, squarings)
 
 

@@ -8,7 +8,7 @@ import math
 import numpy as np
 
 from compat.torch.creation import finish
-from compat.torch.dtypes import to_numpy_or_none
+from compat.torch.dtypes import strided, to_numpy_or_none
 from minigrad.core import config
 
 
@@ -19,6 +19,8 @@ def window(name: str, formula, **parameters):
         unknown = set(given) - set(parameters)
         if unknown:
             raise TypeError(f"{name}() got an unexpected keyword argument '{unknown.pop()}'")
+        if layout not in (None, strided):
+            raise ValueError(f"{name} is not implemented for layout: {layout}")
         if M < 0:
             raise ValueError(f"{name} requires non-negative window length, got M={M}")
         kind = to_numpy_or_none(dtype) or config.default_dtype
