@@ -139,7 +139,17 @@ class OneThread:
                 library().set_threads(self.before)
 
 
+    def after_fork(self) -> None:
+        """In a child that was forked within `with one_thread`, nobody would leave."""
+        self.lock = threading.Lock()
+        if self.users:
+            self.users = 0
+            library().set_threads(self.before)
+
+
 one_thread = OneThread()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=one_thread.after_fork)
 
 
 

@@ -116,6 +116,19 @@ def test_the_host_program_finds_openblas_as_it_left_it(road):
         found.set_threads(before)
 
 
+@needs_openblas
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_child_gets_openblas_back_with_all_threads():
+    before = blas.library().get_threads()
+    blas.library().set_threads(2)
+    with blas.one_thread:
+        child = os.fork()
+        if child == 0:
+            os._exit(0 if blas.library().get_threads() == 2 and not blas.one_thread.users else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    blas.library().set_threads(before)
+
+
 SWITCH = """
 import os, sys
 import numpy as np

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels import convolution, heat, pool, windows
+from kernels import convolution, direct, heat, pool, windows
 from kernels.windows import ConvDimensionNumbers
 
 pytestmark = pytest.mark.skipif(not heat.available(), reason="no LLVM here: there is one road")
@@ -119,6 +119,28 @@ def test_not_a_number_and_infinity_stay_where_they_belong():
     for left, right, spec in ((x, y, PLAIN), (x, ct, WEIGHTS)):
         out, wanted, _ = both(left, right, spec=spec, padding=((1, 1), (1, 1)))
         np.testing.assert_allclose(out, wanted, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("size", [16, 32, 64])
+def test_other_processors_vectors(size, monkeypatch):
+    """Blocks and lanes as on processors with vectors of `size` bytes; LLVM makes do here."""
+    made = [direct.vector_bytes, direct.shapes, direct.sum_shapes, direct.correlate,
+            direct.sum_pixels, direct.turn]
+    for cached in made:
+        cached.cache_clear()
+    monkeypatch.setattr(direct, "vector_bytes", lambda: size)
+    try:
+        ct = array((5, 9, 11, 13))
+        for groups in (1, 3):
+            x, y = array((5, 6, 11, 13)), array((9, 6 // groups, 3, 3))
+            check(x, y, "Correlation", padding=((1, 1), (1, 1)), groups=groups)
+            check(x, y, "Correlation", strides=(2, 1), padding=((1, 1), (1, 1)), groups=groups)
+        check(x, ct, "PixelSums", padding=((1, 1), (1, 1)), spec=WEIGHTS)
+        check(x.astype(np.float64), ct.astype(np.float64), "PixelSums", padding=((1, 1), (1, 1)),
+              spec=WEIGHTS)
+    finally:
+        for cached in made:
+            cached.cache_clear()
 
 
 def test_what_has_no_fast_road():
