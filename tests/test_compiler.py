@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 import compat.jax as cj
+import compat.torch as ct
 import minigrad
 from compat.differential import engine_x64
 from minigrad import core
@@ -234,3 +235,27 @@ def test_an_error_in_a_numpy_kernel_reaches_the_caller():
     finally:
         core.table["sort"].impl = before
     np.testing.assert_array_equal(run([normal(4)])[0], np.sort(normal(4)) + 1)
+
+
+def test_torch_compile_falls_back_loudly():
+    def step(x):
+        return x * 2 if x.sum() > 0 else -x
+
+    compiled = ct.compile(step)
+    x = ct.tensor([1.0, -3.0], requires_grad=True)
+    with pytest.warns(RuntimeWarning, match=r"step runs eagerly.*test_compiler.py:\d+ \(step\)"):
+        y = compiled(x)
+    y.sum().backward()
+    assert y.tolist() == [-1.0, 3.0] and x.grad.tolist() == [-1.0, -1.0]
+    assert compiled(x + 5).tolist() == [12.0, 4.0]
+    with pytest.raises(Exception, match="traced"):
+        ct.compile(step, fullgraph=True)(x)
+
+
+def test_a_jitted_function_is_differentiated_in_compiled_halves():
+    f = cj.jit(lambda x: (jnp.tanh(x) ** 2).sum())
+    x = normal(40, 30)
+    for _ in range(5):
+        gradient = cj.grad(f)(x)
+    t = np.tanh(x.astype(np.float64))
+    np.testing.assert_allclose(gradient, 2 * t * (1 - t * t), 1e-4, 1e-6)
