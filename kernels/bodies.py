@@ -44,7 +44,8 @@ def sign_f64(x):
 
 
 def sign(x):
-    return minimum(maximum(x, like(x, 0) - 1), 1)
+    below = like(x, 0) - 1  # of unsigned numbers none is
+    return like(x, 1) if x > 0 else below if x < 0 else like(x, 0)
 
 
 def towards(x, y, one):
