@@ -311,8 +311,13 @@ def _special(name, scipy_name):
 erf = _special("erf", "erf")
 erfc = _special("erfc", "erfc")
 erf_inv = _special("erf_inv", "erfinv")
-lgamma = _special("lgamma", "gammaln")
+_gammaln = _special("gammaln", "gammaln")
 _psi = _special("psi", "psi")
+
+
+def lgamma(x):
+    """log |Gamma(x)|, infinite at both ends (SciPy has -inf at -inf)."""
+    return _gammaln(np.where(np.equal(x, -np.inf), x.dtype.type(np.inf), x))
 
 
 def digamma(x):

@@ -180,6 +180,9 @@ def match_axis(out, dim: int | None, wanted: int | None, size: int):
                              "a mapped argument, so give it an axis.")
         return out
     ndim = len(aval_of(out).shape) + (dim is None)
+    if not -ndim <= wanted < ndim:
+        raise ValueError(f"vmap out_axes: axis {wanted} is out of bounds for array of dimension "
+                         f"{ndim}")
     wanted %= ndim
     if dim is None:
         out, dim = broadcast_batch(out, None, size), 0

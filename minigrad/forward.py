@@ -242,6 +242,11 @@ def linearize(f: Callable, *primals, has_aux: bool = False):
         if tree != in_tree:
             raise TypeError(f"function returned by linearize: expected arguments of structure "
                             f"{in_tree}, got {tree}.")
+        for t, p in zip(flat_tangents, flat_primals):
+            if aval_of(t).shape != aval_of(p).shape:
+                raise ValueError(
+                    "linearized function called on tangent values inconsistent with the original "
+                    f"primal values: got tangent aval {aval_of(t)} for primal aval {aval_of(p)}")
         given = [box(t) for t, p in zip(flat_tangents, flat_primals)
                  if is_differentiable(aval_of(p))]
         parts = iter(eval_jaxpr(program, *given))

@@ -135,8 +135,8 @@ def on_arguments(f: Callable, argnums: int | Sequence[int], args: Sequence, kwar
     positions = (argnums,) if isinstance(argnums, int) else tuple(argnums)
     highest = max((i if i >= 0 else -i - 1 for i in positions), default=-1)
     if highest >= len(args):
-        raise ValueError(
-            f"differentiating with respect to argnums={positions} requires at least "
+        raise TypeError(
+            f"differentiating with respect to argnums={argnums} requires at least "
             f"{highest + 1} positional arguments to be passed by the caller, but got only "
             f"{len(args)} positional arguments.")
 

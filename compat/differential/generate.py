@@ -136,12 +136,13 @@ def with_layout(variation: Variation, layout: str) -> Variation:
 
 
 def special_values(dtype: np.dtype) -> np.ndarray:
-    """Numbers at which rules differ: zeros of both signs, infinities, nan, the smallest."""
+    """Numbers at which rules differ: zeros of both signs, infinities, nan, the smallest that
+    XLA keeps. (It takes subnormal numbers for zeros; the engine computes with them.)"""
     kind = "f" if kind_of(dtype) == "c" else kind_of(dtype)
     info = ml_dtypes.finfo(np.zeros((), dtype).real.dtype) if kind == "f" else \
         np.iinfo(dtype) if kind in "iu" else None
     names = {"min": lambda: info.min, "max": lambda: info.max,
-             "tiny": lambda: info.smallest_subnormal, "-tiny": lambda: -info.smallest_subnormal}
+             "tiny": lambda: info.smallest_normal, "-tiny": lambda: -info.smallest_normal}
     values = [names[v]() if isinstance(v, str) else v for v in SPECIAL[kind]]
     return np.array([dtype.type(v) for v in values])
 

@@ -27,7 +27,13 @@ COLUMNS = {"forward": ("value",), "jvp": ("jvp",), "vjp": ("vjp", "tape"), "vmap
 COLUMN_OF = {check: column for column, checks in COLUMNS.items() for check in checks}
 
 # Where the engine differs from JAX and is meant to, or JAX itself is in the wrong.
-EXPLAINED: dict[tuple[str, str], str] = {}
+POLES = "at poles and outside of its domain JAX's series gives nan, SciPy's the limit"
+EXPLAINED: dict[tuple[str, str], str] = {
+    **{(name, column): POLES for name in ("polygamma", "zeta")
+       for column in ("forward", "vmap", "jit")},
+    ("bitcast_convert_type", "forward"): "booleans are refused with a TypeError that says why, "
+    "where JAX stumbles over their size with a ValueError",
+}
 
 
 @dataclass

@@ -35,6 +35,17 @@ def unary(name: str, primitive: str, to=as_is, **params):
     return named(function, name, primitive)
 
 
+def rounding(name: str):
+    """What is whole already stays as it is."""
+    round_floats = unary(name, name)
+
+    def function(x):
+        check_array(name, x)
+        return operand(x) if kind_of(x) in "iub" else round_floats(x)
+
+    return named(function, name, name)
+
+
 def binary(name: str, primitive: str, to=as_is):
     """A function of two arrays that promotes, broadcasts, and binds `primitive`."""
     p = table[primitive]
@@ -115,10 +126,9 @@ def sign(x):
 def power(x1, x2):
     """`x1 ** x2`. A Python integer as exponent is `integer_pow`. Source: jax.numpy.power."""
     check_array("power", x1), check_array("power", x2, 1)
-    if isinstance(x2, (int, np.integer)) and type(x2) is not bool and kind_of(x1) != "b":
-        dtype, weak = promoted(x1, x2)
-        if dtype_kind(dtype) not in "iu" or x2 >= 0:
-            return table["integer_pow"](convert(x1, dtype, weak), y=operator.index(x2))
+    if isinstance(x2, (int, np.integer)):
+        (x1,) = promote(x1, to=numeric, name="power")
+        return table["integer_pow"](x1, y=operator.index(x2))
     if kind_of(x2) in "iu" and kind_of(x1) in "fc":
         x1, x2 = promote(x1, x2, name="power")
         return table["pow"](x1, x2)
@@ -228,7 +238,7 @@ arcsin, arccos = unary("arcsin", "asin", inexact), unary("arccos", "acos", inexa
 sinh, cosh = unary("sinh", "sinh", inexact), unary("cosh", "cosh", inexact)
 tanh, arctanh = unary("tanh", "tanh", inexact), unary("arctanh", "atanh", inexact)
 arcsinh, arccosh = unary("arcsinh", "asinh", inexact), unary("arccosh", "acosh", inexact)
-floor, ceil = unary("floor", "floor", inexact), unary("ceil", "ceil", inexact)
+floor, ceil = rounding("floor"), rounding("ceil")
 asin, acos, atan, asinh, acosh, atanh = arcsin, arccos, arctan, arcsinh, arccosh, arctanh
 atan2 = arctan2
 
@@ -410,6 +420,8 @@ def gcd(x1, x2):
     from minigrad.numpy.selecting import broadcast_arrays
 
     x1, x2 = broadcast_arrays(*promote(x1, x2, name="gcd"))
+    if dtype_kind(aval_of(x1).dtype) not in "iu":
+        raise ValueError("Arguments to jax.numpy.gcd must be integers.")
 
     def step(pair):
         a, b = pair

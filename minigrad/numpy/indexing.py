@@ -27,6 +27,7 @@ PROMISE = GatherScatterMode.PROMISE_IN_BOUNDS
 class Entry(NamedTuple):
     kind: str  # "int", "slice", "new" (None), or "array" (also a computed scalar)
     value: Any = None
+    size: int | None = None  # what a mask says that the axis has
 
 
 class Index(NamedTuple):
@@ -63,6 +64,9 @@ def parse(index, shape: tuple[int, ...]) -> Index:
             boolean_axes.append(axis)
             sizes.insert(axis, 1)
             e = Entry("array", np.arange(int(e.value), dtype=np.int32))
+        if e.size not in (None, sizes[axis]):
+            raise IndexError("boolean index did not match shape of indexed array in index "
+                             f"{axis}: got {e.size}, expected {sizes[axis]}")
         entries.append(e)
         axis += e.kind != "new"
     return Index(entries, tuple(sizes), tuple(boolean_axes),
@@ -106,7 +110,7 @@ def parse_array(part) -> list[Entry]:
     if dtype == BOOL:
         mask = concrete_mask(part)
         return [Entry("true", mask)] if mask.ndim == 0 else [
-            Entry("array", i.astype(np.int32)) for i in np.nonzero(mask)]
+            Entry("array", i.astype(np.int32), n) for i, n in zip(np.nonzero(mask), mask.shape)]
     if dtype_kind(dtype) not in "iu":
         raise TypeError("Indexer must have integer or boolean type, got indexer with type "
                         f"{dtype.name} at position 0, indexer value {part}")
@@ -151,23 +155,12 @@ def read(x, index, mode, *, unique_indices=False, indices_are_sorted=False, fill
     check_array("getitem", x)
     plan = parse(index, shape_of(x))
     kinds = {e.kind for e in plan.entries}
-    if mode is PROMISE:
-        check_static(plan)
     if mode in (PROMISE, GatherScatterMode.CLIP):
         if "array" not in kinds:
             return read_static(x, plan)
         if fits_dynamic(plan):
             return read_dynamic(x, plan)
     return read_gather(x, plan, mode, unique_indices, indices_are_sorted, fill_value)
-
-
-def check_static(plan: Index) -> None:
-    axis = 0
-    for e in plan.entries:
-        if e.kind == "int" and not -plan.shape[axis] <= e.value < plan.shape[axis]:
-            raise IndexError(f"index {e.value} out of bounds for axis {axis} with size "
-                             f"{plan.shape[axis]} (normalize_indices=True)")
-        axis += e.kind != "new"
 
 
 class Window(NamedTuple):

@@ -180,7 +180,7 @@ def average(a, axis=None, weights=None, returned=False, keepdims=False):
     a, weights = promote_dtypes(a, weights, to=inexact)
     if shape_of(a) != shape_of(weights):
         if axis is None:
-            raise TypeError("Axis must be specified when shapes of a and weights differ.")
+            raise ValueError("Axis must be specified when shapes of a and weights differ.")
         axis = canonical(axis, len(shape_of(a)))
         others = tuple(i for i in range(len(shape_of(a))) if i != axis)
         weights = expand_dims(weights, others)

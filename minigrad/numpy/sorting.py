@@ -66,6 +66,8 @@ def searchsorted(a, v, side="left", sorter=None, *, method="scan"):
     if side not in ("left", "right"):
         raise ValueError(f"{side!r} is an invalid value for keyword 'side'. Expected one of "
                          "['left', 'right'].")
+    if len(shape_of(a)) != 1:
+        raise ValueError(f"searchsorted: a should be 1-dimensional, got shape {shape_of(a)}")
     a, v = promote_dtypes(a if sorter is None else take(a, sorter), v)
     n, dtype = shape_of(a)[0], np.dtype(np.int32)
     before = table["lt"] if side == "left" else table["le"]

@@ -51,7 +51,7 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False,
     bounds give NaN unless `mode` is "clip" or "wrap". Source: jax.numpy.take."""
     check_array("take", a), check_array("take", indices, 1)
     if dtype_kind(aval_of(indices).dtype) not in "iu":
-        raise TypeError("take indices must be of integer type, got "
+        raise ValueError("take indices must be of integer type, got "
                         f"{aval_of(indices).dtype.name}")
     return take_(a, indices, axis, mode, unique_indices, indices_are_sorted, fill_value)
 

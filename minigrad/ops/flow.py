@@ -99,6 +99,9 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
     """
     init_leaves, init_tree = boxed(init)
     xs_leaves, xs_tree = boxed(xs)
+    if scalars := [x for x in xs_leaves if not x.shape]:
+        raise ValueError("scan got value with no leading axis to scan over: "
+                         f"{', '.join(repr(x.aval) for x in scalars)}.")
     lengths = {x.shape[0] for x in xs_leaves} | ({int(length)} if length is not None else set())
     if not lengths:
         raise ValueError("scan got no values to scan over and `length` not provided.")
@@ -176,6 +179,9 @@ def fori_loop(lower, upper, body_fun: Callable, init_val, *, unroll=None):
         return table["add"](i, 1), n, body_fun(i, value)
 
     first, last = box(lower), box(upper)
+    if last.dtype != first.dtype and not (last.aval.weak_type and dtype_kind(last.dtype) in "iu"):
+        raise TypeError("lower and upper arguments to fori_loop must have equal types, got "
+                        f"{first.dtype.name} and {last.dtype.name}")
     return while_loop(test, body, (first, convert(last, first.aval), init_val))[2]
 
 
@@ -186,6 +192,8 @@ def switch(index, branches: Sequence[Callable], *operands):
     if not branches:
         raise ValueError("Empty branch sequence")
     index = box(index)
+    if dtype_kind(index.dtype) not in "iu":
+        raise TypeError(f"Index type must be an integer, got {index.aval}.")
     if index.shape:
         raise TypeError(f"Branch index must be scalar, got {index.aval} of shape {index.shape}.")
     if len(branches) == 1:

@@ -88,6 +88,9 @@ split = linear(
 def stack_abstract(*operands, axis):
     if not operands:
         raise ValueError("stack expects at least one operand, got 0.")
+    if not 0 <= axis <= len(operands[0].shape):
+        raise ValueError(f"stack axis {axis} is out of bounds for operands of shape "
+                         f"{operands[0].shape}.")
     if len({len(x.shape) for x in operands}) != 1:
         raise ValueError("Cannot stack arrays with different numbers of dimensions: got "
                          f"{shapes_of(operands)}.")

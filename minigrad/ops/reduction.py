@@ -107,6 +107,9 @@ def arg_abstract(x, *, axes, index_dtype):
     (axis,) = axes
     if not 0 <= axis < len(x.shape):
         raise ValueError(f"Invalid axis {axis} for operand shape {x.shape}")
+    if dtype_kind(x.dtype) == "c":
+        raise TypeError(f"argmax and argmin do not accept dtype {x.dtype.name}: complex numbers "
+                        "have no order.")
     if x.shape[axis] < 1:
         raise ValueError("argmin and argmax require non-empty reduced dimension. "
                          f"operand.shape={x.shape} {axis=}")

@@ -336,7 +336,7 @@ def broadcast_to(x, shape: tuple[int, ...], broadcast_dimensions: Sequence[int])
 
 def reorder(x, permutation: tuple[int, ...]):
     """`x` itself where its axes stand in that order already."""
-    if permutation == tuple(range(len(permutation))):
+    if permutation == tuple(range(len(aval_of(x).shape))):
         return x
     return transpose(x, permutation=permutation)
 

@@ -116,8 +116,15 @@ acos = elementwise("acos", np.arccos, scalar="acos(x)",
 atan = elementwise("atan", np.arctan, scalar="atan(x)",
                    jvp=(lambda t, out, x: div(t, add(1.0, square(x))),))
 
+def atan2_kernel(x, y):
+    """Of complex operands, the continuation: -i log((y + ix) / sqrt(x^2 + y^2))."""
+    if np.iscomplexobj(x):
+        return (-1j * np.log((y + 1j * x) / np.sqrt(x * x + y * y))).astype(x.dtype)
+    return np.arctan2(x, y)
+
+
 atan2 = elementwise(  # the angle of the point (y, x), which lax passes as (x, y)
-    "atan2", np.arctan2, scalar="atan2(x, y)", accepts="f",
+    "atan2", atan2_kernel, scalar="atan2(x, y)",
     jvp=(lambda t, out, x, y: mul(t, div(y, add(square(x), square(y)))),
          lambda t, out, x, y: mul(t, div(neg(x), add(square(x), square(y))))))
 

@@ -130,6 +130,8 @@ SELECTION = [
        note="an index out of range takes the nearest case"),
     Row("clamp", ("f32[3]", "f32[3]", "f32[3]")),
     Row("clamp", ("f32[]", "f32[]", "f32[]")),
+    Row("clamp", ("f32[4]",) * 3, second=False, note="below, inside, above", values=(
+        np.full(4, -1, F4), np.array([-2, -0.5, 0.5, 2], F4), np.full(4, 1, F4))),
     Row("clamp", ("f32[]", "f32[3,4]", "f32[]"), differentiable=False,
         note="lax has no derivative by a scalar bound of an array"),
     Row("clamp", ("f32[3]", "f32[3]", "f32[]"), differentiable=False),

@@ -18,6 +18,7 @@ from minigrad.ops import indexing
 def dynamic_slice(operand, start_indices, slice_sizes, *, allow_negative_indices=True):
     """A window that starts where computed scalars say."""
     x = as_array(operand)
+    check_starts(start_indices, x)
     starts = [indexed.normalized(start_of(s), n) for s, n in zip(start_indices, x.shape)]
     return as_array(table["dynamic_slice"](x, *starts, slice_sizes=tuple(slice_sizes)))
 
@@ -25,8 +26,15 @@ def dynamic_slice(operand, start_indices, slice_sizes, *, allow_negative_indices
 def dynamic_update_slice(operand, update, start_indices, *, allow_negative_indices=True):
     """`operand` with a window overwritten."""
     x = as_array(operand)
+    check_starts(start_indices, x)
     starts = [indexed.normalized(start_of(s), n) for s, n in zip(start_indices, x.shape)]
     return as_array(table["dynamic_update_slice"](x, as_array(update), *starts))
+
+
+def check_starts(start_indices, x) -> None:
+    if np.ndim(start_indices) == 1 and len(start_indices) != x.ndim:
+        raise ValueError("Length of slice indices must match number of operand dimensions "
+                         f"({len(start_indices)} vs {x.shape})")
 
 
 def start_of(index):

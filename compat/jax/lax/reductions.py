@@ -11,6 +11,7 @@ from compat.jax.array import Array, as_array, canonical_dtype
 from compat.jax.transforms import arrays, vmap
 from minigrad.core import table
 from minigrad.ops import windows
+from minigrad.ops.axes import canonical
 from minigrad.ops.families import dtype_kind
 from compat.jax.lax import elementwise as ops
 from compat.jax.lax.products import padding_pairs
@@ -122,7 +123,7 @@ def reduce_window(operand, init_value, computation, window_dimensions, window_st
 def cumulative(primitive: str) -> Callable:
     def function(operand, axis=0, reverse=False):
         x = as_array(operand)
-        return as_array(table[primitive](x, axis=axis % x.ndim, reverse=reverse))
+        return as_array(table[primitive](x, axis=canonical(axis, x.ndim), reverse=reverse))
 
     function.__name__, function.__doc__ = primitive, f"The running {primitive[3:]}."
     return function
@@ -148,8 +149,8 @@ def sort(operand, dimension=-1, is_stable=True, num_keys=1):
     """In order along an axis; several arrays by the first `num_keys` of them."""
     several = isinstance(operand, (tuple, list))
     operands = [as_array(x) for x in (operand if several else (operand,))]
-    outs = table["sort"](*operands, dimension=dimension % operands[0].ndim, is_stable=is_stable,
-                         num_keys=num_keys)
+    outs = table["sort"](*operands, dimension=canonical(dimension, operands[0].ndim),
+                         is_stable=is_stable, num_keys=num_keys)
     return tuple(map(as_array, outs)) if several else as_array(outs[0])
 
 
@@ -161,7 +162,7 @@ def sort_key_val(keys, values, dimension=-1, is_stable=True):
 def top_k(operand, k, *, axis=-1):
     """The k largest along an axis, and their positions."""
     x = as_array(operand)
-    return [as_array(o) for o in table["top_k"](x, k=k, axis=axis % x.ndim)]
+    return [as_array(o) for o in table["top_k"](x, k=k, axis=canonical(axis, x.ndim))]
 
 
 def associative_scan(fn, elems, reverse=False, axis=0):

@@ -1,0 +1,31 @@
+"""Every bad call of `error_rows.py` is refused with JAX's class; the messages are a snapshot."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.error_rows import SNAPSHOT, bad_function_calls, bad_primitive_calls, spell, verdicts
+
+# Refused with another class than JAX's, which is in each case a mere accident of its code.
+OTHERWISE = {
+    "jnp.eye(-1)": "a TypeError about the shape, where JAX says ValueError",
+    "jnp.ones(2, dtype=object)": "not refused: NumPy's object becomes the default integer",
+    "jnp.where(jnp.arange(3.) > 0, jnp.arange(3.))": "the ValueError of JAX's own text",
+    "jnp.round(jnp.arange(3.), 'x')": "Python's int says ValueError",
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("make", [bad_primitive_calls, bad_function_calls])
+def test_bad_calls_are_refused_as_in_jax(make):
+    known = dict(zip(*[iter(SNAPSHOT.read_text(encoding="utf-8").splitlines())] * 2))
+    count, wrong, changed = 0, {}, {}
+    for call, problem, ours in verdicts(make()):
+        count += 1
+        if problem:
+            wrong[call.name] = problem
+        elif known.get(call.name, "").strip() not in ("", spell(ours)):
+            changed[call.name] = known[call.name].strip(), spell(ours)
+    assert count > 300
+    assert {name: text for name, text in wrong.items() if name not in OTHERWISE} == {}
+    assert changed == {}, "run `python -m tests.error_rows --write` if the new words are better"
