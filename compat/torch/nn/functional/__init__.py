@@ -42,6 +42,7 @@ from compat.torch.nn.functional.shrinking import (
     celu, celu_, elu_, gumbel_softmax, hardshrink, hardtanh_, leaky_relu_, prelu, relu_, rrelu,
     rrelu_, selu, selu_, softshrink, threshold, threshold_,
 )
+from compat.torch.nn.functional.shrinking import threshold as _threshold
 from compat.torch.nn.functional.vision import (
     affine_grid, channel_shuffle, grid_sample, interpolate, native_channel_shuffle, pixel_shuffle,
     pixel_unshuffle, upsample, upsample_bilinear, upsample_nearest,

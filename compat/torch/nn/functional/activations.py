@@ -144,6 +144,8 @@ def elu(input, alpha=1.0, inplace=False):
 
 def hardtanh(input, min_val=-1.0, max_val=1.0, inplace=False):
     """x between two bounds."""
+    if min_val > max_val:
+        raise ValueError("min_val cannot be greater than max_val")
     return finish(input, hardtanh_op(input, min_val, max_val), inplace)
 
 

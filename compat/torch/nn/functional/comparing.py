@@ -63,6 +63,8 @@ def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="m
 def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None,
                                       margin=1.0, swap=False, reduction="mean"):
     """max(0, d(a, p) - d(a, n) + margin)."""
+    if margin <= 0:
+        raise ValueError(f"margin must be greater than 0, got {margin}")
     distance = distance_function or pairwise_distance
     far = distance(anchor, negative)
     if swap:
@@ -73,8 +75,6 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False,
                         size_average=None, reduce=None, reduction="mean"):
     """triplet_margin_with_distance_loss with the p-norm."""
-    if margin <= 0:
-        raise ValueError(f"margin must be greater than 0, got {margin}")
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, margin=margin, swap=swap, reduction=reduction,
         distance_function=lambda a, b: pairwise_distance(a, b, p, eps))
@@ -120,6 +120,9 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
     """The mean over classes of max(0, margin - x[y] + x[i])^p."""
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
+    check_reduction(reduction)
+    if weight is not None and weight.dim() != 1:
+        raise ValueError("weight must be one-dimensional")
     rows, index = (x if input.dim() > 1 else x.reshape(1, -1) for x in (input, target))
     index = index.reshape(-1, 1)
     terms = (margin - rows.gather(1, index) + rows).clamp_min(0) ** p
@@ -132,6 +135,10 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Margins between all labels, listed up to the first -1, and all other classes."""
+    check_reduction(reduction)
+    if input.dim() > 2 or not input.numel():
+        raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but"
+                           f" got: {list(input.spec.shape)}")
     rows, labels = (x if x.dim() > 1 else x.reshape(1, -1) for x in (input, target))
     valid = (labels < 0).long().cumsum(1) == 0
     index = labels.masked_fill(~valid, 0)

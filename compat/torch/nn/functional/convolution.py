@@ -51,6 +51,14 @@ def padding_of(padding, rank, kernel, stride, dilation) -> tuple:
     return tuple((p, p) for p in tuple_of(padding, rank))
 
 
+def check_numbers(stride, padding, dilation) -> None:
+    for what, values, least in (("non-positive stride is not supported", stride, 1),
+                                ("negative padding is not supported", padding, 0),
+                                ("dilation should be greater than zero", dilation, 1)):
+        if min(values) < least:
+            raise RuntimeError(what)
+
+
 def check_channels(input, weight, groups: int, rank: int, name: str) -> None:
     shape, kernel = input.spec.shape, weight.spec.shape
     if len(shape) != rank + 2:
@@ -72,6 +80,7 @@ def convolution(rank: int):
         check_channels(input, weight, groups, rank, name)
         stride, dilation = tuple_of(stride, rank), tuple_of(dilation, rank)
         padding = padding_of(padding, rank, weight.spec.shape[2:], stride, dilation)
+        check_numbers(stride, [low for low, _ in padding], dilation)
         for n, k, (low, high), d in zip(input.spec.shape[2:], weight.spec.shape[2:], padding,
                                         dilation):
             if n + low + high < d * (k - 1) + 1:

@@ -55,14 +55,21 @@ def layer_norm_op(input, weight=None, bias=None, normalized_shape=(), eps=1e-5):
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
     """(x - mean) / sqrt(var + eps) over the last dimensions."""
-    sizes = tuple(normalized_shape)
-    own = input.spec.shape
+    return layer_norm_op(input, weight, bias, last_sizes(input, normalized_shape), eps)
+
+
+def last_sizes(input, normalized_shape) -> tuple[int, ...]:
+    """The sizes to normalise over, if they are the input's last ones."""
+    sizes, own = tuple(normalized_shape), input.spec.shape
+    if not sizes:
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., "
+                           "containing at least one element, but got normalized_shape = []")
     if own[len(own) - len(sizes):] != sizes:
         shown = f"[*, {', '.join(map(str, sizes))}]"
         raise RuntimeError(
             f"Given normalized_shape={list(sizes)}, expected input with shape {shown}, but got "
             f"input of size{list(own)}")
-    return layer_norm_op(input, weight, bias, sizes, eps)
+    return sizes
 
 
 @operation(name="native_batch_norm", tensors=("input", "weight", "bias"))
@@ -124,6 +131,9 @@ def group_norm_op(input, weight=None, bias=None, num_groups=1, eps=1e-5):
 
 def group_norm(input, num_groups, weight=None, bias=None, eps=1e-5):
     """Groups of channels normalised within each example."""
+    if input.dim() < 2:
+        raise RuntimeError("Expected at least 2 dimensions for input tensor but received "
+                           f"{input.dim()}")
     if input.spec.shape[1] % num_groups:
         raise RuntimeError("Expected number of channels in input to be divisible by num_groups, "
                            f"but got input of shape {list(input.spec.shape)} and num_groups="
@@ -165,7 +175,7 @@ def rms_norm_op(input, weight=None, normalized_shape=(), eps=None):
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
     """x / sqrt(mean(x^2) + eps) over the last dimensions."""
-    return rms_norm_op(input, weight, tuple(normalized_shape), eps)
+    return rms_norm_op(input, weight, last_sizes(input, normalized_shape), eps)
 
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):

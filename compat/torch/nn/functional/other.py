@@ -60,6 +60,8 @@ def renormalised(weight, input, max_norm: float, norm_type: float) -> None:
 def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
               scale_grad_by_freq=False, sparse=False):
     """Rows of `weight` at the indices `input`."""
+    if weight.dim() != 2:
+        raise RuntimeError("'weight' must be 2-D")
     count = weight.spec.shape[0]
     check_indices(input, count)
     if padding_idx is not None:

@@ -132,6 +132,11 @@ def pool_arguments(input, rank, name, kernel_size, stride, padding, dilation=1, 
                            f"optional 0 dim batch size for input, but got: {list(shape)}"
                            if rank > 1 else f"{name}() Expected 2D or 3D input tensor, but got "
                            f"{list(shape)}")
+    if min(dilation) <= 0 or 0 in shape[-rank - (rank > 1):] or rank == 1 and not shape[-2]:
+        raise RuntimeError(f"{name}() dilation must be greater than zero, but got {dilation[0]}"
+                           if min(dilation) <= 0 else
+                           f"{name}: Expected input's non-batch dimensions to have positive length,"
+                           f" but got: {list(shape)}")
     if min(stride) <= 0:
         raise RuntimeError("stride should not be zero" if rank > 1 else
                            f"{name}() stride must be greater than zero, but got {stride[0]}")
@@ -269,12 +274,22 @@ def adaptive_body(reduce):
 
 def adaptive_sizes(input, rank: int, output_size, name: str) -> tuple[int, ...]:
     shape = input.spec.shape
+    sizes = (output_size,) * rank if isinstance(output_size, int) or output_size is None \
+        else tuple(output_size)
+    if len(sizes) != rank:
+        raise RuntimeError(f"{name}: output_size must be {rank}" if rank > 1 else
+                           f"{name}() argument 'output_size' should contain one int (got "
+                           f"{len(sizes)})")
+    if len(shape) < rank + 1 and rank > 1:
+        raise ValueError(f"Input dimension should be at least {rank + 1}")
     if len(shape) not in (rank + 1, rank + 2):
         raise RuntimeError(f"{name}(): Expected {rank + 1}D or {rank + 2}D tensor, but got "
                            f"{list(shape)}")
-    sizes = (output_size,) * rank if isinstance(output_size, int) or output_size is None \
-        else tuple(output_size)
-    return tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], sizes))
+    sizes = tuple(n if m is None else int(m) for n, m in zip(shape[-rank:], sizes))
+    if min(sizes) < 0:
+        raise RuntimeError(f"{name}: elements of output_size must be greater than or equal to 0 but"
+                           f" received {{{', '.join(map(str, sizes))}}}")
+    return sizes
 
 
 def adaptive_avg_pool(rank: int):
@@ -373,6 +388,10 @@ def max_unpool(rank: int):
         kernel, padding = tuple_of(kernel_size, rank), tuple_of(padding, rank)
         stride = kernel if stride is None else tuple_of(stride, rank)
         shape = input.spec.shape
+        if indices.spec.shape != shape:
+            raise RuntimeError("Expected shape of indices to be same as that of the input tensor ("
+                               f"{list(shape)}) but got indices tensor with shape: "
+                               f"{list(indices.spec.shape)}")
         usual = tuple((n - 1) * s - 2 * p + k
                       for n, s, p, k in zip(shape[-rank:], stride, padding, kernel))
         sizes = usual if output_size is None else tuple(output_size)[-rank:]
@@ -386,7 +405,10 @@ def max_unpool(rank: int):
                                f" volumes are of size {'x'.join(map(str, sizes))}")
         flat = input.new_zeros((*shape[:-rank], math.prod(sizes)))
         values, places = (x.flatten(-rank) for x in (input, indices))
-        return flat.scatter(-1, places, values).reshape(*shape[:-rank], *sizes)
+        put, added = flat.scatter(-1, places, values), flat.scatter_add(-1, places, values)
+        # of equal places the last one counts, yet PyTorch gives the gradient to all
+        out = put if not values.requires_grad else added + (put - added).detach()
+        return out.reshape(*shape[:-rank], *sizes)
 
     return named(fn, name, "Maxima put back where they were, zeros elsewhere.")
 

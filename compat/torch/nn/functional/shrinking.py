@@ -32,6 +32,9 @@ def below_zero(x, alpha: float, width: float, scale: float = 1.0):
 def prelu_body(input, weight):
     shape, n = aval_of(input).shape, aval_of(weight).size
     dim = min(1, len(shape) - 1)
+    if len(aval_of(weight).shape) > 1:
+        raise RuntimeError("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
+                           f"{len(aval_of(weight).shape)}")
     if n != 1 and (len(shape) < 2 or shape[1] != n):
         raise RuntimeError("Mismatch of parameter numbers and input channel size. Found parameter "
                            f"numbers = {n}, and channel size = {shape[1] if len(shape) > 1 else 1}"
@@ -87,6 +90,8 @@ def softshrink(input, lambd=0.5):
 
 def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
     """Leaky relu with a slope drawn between two bounds for each element below zero."""
+    if lower > upper:
+        raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
     negative = np.asarray(core.to_array(input)) <= 0
