@@ -11,6 +11,7 @@ from __future__ import annotations
 import functools
 import math
 import struct
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from kernels.grammar import BITS, is_float, is_signed, size_of
@@ -70,9 +71,14 @@ def float_text(number: float, dtype: str) -> str:
     return "0x" + struct.pack(">d", number).hex().upper()
 
 
+def lane_list(kind: str, values: Iterable[Any]) -> str:
+    """A constant vector."""
+    return "<" + ", ".join(f"{kind} {value}" for value in values) + ">"
+
+
 @functools.cache
 def lane_numbers(lanes: int, kind: str, step: int = 1) -> Vec:
-    return Vec("<" + ", ".join(f"{kind} {i * step}" for i in range(lanes)) + ">")
+    return Vec(lane_list(kind, (i * step for i in range(lanes))))
 
 
 def born(text: str) -> int:

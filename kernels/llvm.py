@@ -26,9 +26,10 @@ class Emitter(Vectoriser):
 
     def index(self, node: ast.expr) -> Any:
         outer, self.indexing = self.indexing, True  # an index never overflows
-        result = super().index(node)
-        self.indexing = outer
-        return result
+        try:
+            return super().index(node)
+        finally:
+            self.indexing = outer
 
     # ---- calls
 
@@ -45,9 +46,10 @@ class Emitter(Vectoriser):
                   "file": file, "arrays": {}, "carried": set(), "indexing": False, "reductions": {}}
         outside = {name: getattr(self, name) for name in inside}
         self.__dict__.update(inside)
-        result = self.returned(function)
-        self.__dict__.update(outside)
-        return result
+        try:
+            return self.returned(function)
+        finally:
+            self.__dict__.update(outside)
 
     def scaled(self, x: Typed, n: Typed) -> Typed:
         """`ldexp` where it is one instruction."""
@@ -97,7 +99,12 @@ class Emitter(Vectoriser):
     def loop(self, node: ast.For, name: str, start: str, stop: str, step: int,
              carried: list[str]) -> None:
         if self.lanes:
-            raise NotVectorisable
+            if type(start) is not str or type(stop) is not str:
+                raise NotVectorisable
+            self.depth += 1
+            self.number_loop(node, name, start, stop, step, carried)
+            self.depth -= 1
+            return None
         if step == 1:
             try:
                 return self.vector_loop(node, name, start, stop, carried)
@@ -113,6 +120,7 @@ class Emitter(Vectoriser):
         if known and int(start) >= int(stop):
             return
         body, end = self.new_labels("loop", "end")
+        self.to_vectors(carried)
         entered = dict(self.env)
         test = known or self.emit(f"icmp slt i64 {start}, {stop}")
         before = self.label
@@ -122,20 +130,31 @@ class Emitter(Vectoriser):
         phis: list[str] = []
         self.lines.append(phis)
         heads, counter = self.fresh(carried), self.fresh([name])[name]
-        for variable in carried:
-            self.env[variable] = heads[variable], self.env[variable][1]
+        for v in carried:
+            self.env[v] = type(entered[v][0])(heads[v]), entered[v][1]
         self.env[name] = counter, "i64"
-        after = self.scoped(lambda: self.block(node.body))
+
+        def run() -> None:
+            self.block(node.body)
+            self.to_vectors(carried)
+
+        after = self.scoped(run)
         following = self.emit(f"add nsw i64 {counter}, {step}")
         more = self.emit(f"icmp slt i64 {following}, {stop}")
         latch = self.label
         self.lines.append(f"  br i1 {more}, label %{body}, label %{end}")
         phis += self.phis([(counter, "i64", [(start, before), (following, latch)])] + [
-            (heads[v], LLVM_TYPE[entered[v][1]], [(entered[v][0], before), (after[v][0], latch)])
+            (heads[v], self.type_of(*entered[v]), [(entered[v][0], before), (after[v][0], latch)])
             for v in carried])
         self.start_block(end)
         self.merge(carried, after, latch, entered, None if known else before)
         self.env.pop(name, None)
+
+    def to_vectors(self, carried: list[str]) -> None:
+        """What a loop inside a vector loop carries is a vector."""
+        for v in carried if self.lanes else ():
+            value, dtype = self.env[v]
+            self.env[v] = self.vector(value, dtype), dtype
 
     def while_loop(self, node: ast.While, carried: list[str]) -> None:
         if self.lanes:
@@ -205,8 +224,9 @@ def flat(lines: list) -> Iterator[str]:
 
 
 def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...], emitter: Emitter) -> str:
-    """The body with its arrays as arguments (where `noalias` can be said), and the entry point
-    `name(table, start, stop)` that takes them from the table."""
+    """The entry point `name(table, start, stop)`, which takes arrays and numbers from the table.
+    Loops over numbers, which LLVM may yet turn into loops over vectors, stand in a function of
+    their own: of its arguments `noalias` can be said."""
     arguments, slots = [], []
     for i, (name, dtype, array, restrict) in enumerate(parameters):
         if array:
@@ -225,10 +245,12 @@ def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...], emitte
         arguments.append(f"i64 %{name}")
         emitter.env[name] = f"%{name}", "i64"
     emitter.block(node.body)
+    head = f"define void @{node.name}(ptr %table, i64 %start, i64 %stop) #0 {{\nentry:"
+    if not emitter.over_numbers:
+        return "\n".join([head, *slots, *flat(emitter.lines), "  ret void", "}", ""])
     return "\n".join([
         f"define internal void @{node.name}.body({', '.join(arguments)}) #0 {{",
-        "entry:", *flat(emitter.lines), "  ret void", "}",
-        f"define void @{node.name}(ptr %table, i64 %start, i64 %stop) #0 {{",
+        "entry:", *flat(emitter.lines), "  ret void", "}", head,
         *slots, f"  call void @{node.name}.body({', '.join(arguments)})", "  ret void", "}", ""])
 
 

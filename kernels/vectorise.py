@@ -1,4 +1,5 @@
-"""Innermost loops over vectors instead of numbers.
+"""Loops over vectors instead of numbers: innermost ones, and loops whose inner loops walk down the
+columns of what they themselves walk along.
 
 A loop `for i in range(start, stop)` becomes a loop over blocks of `lanes` elements, then the rest
 with a mask (AVX-512) or number by number. Sums, products, minima and maxima that it carries are
@@ -7,7 +8,8 @@ kept per lane and joined at the end, always in the same order. This may be done 
 - two arrays of a kernel are the same array or do not overlap, and where they are the same they are
   used at equal indices (the plan sees to it), so the order of iterations matters only through
   carried variables and through arrays that the loop both reads and writes;
-- those are accepted only where every subscript of the array is the same.
+- those are accepted only where every subscript of the array is the same, or so far from the others
+  that the loop never gets there.
 
 What does not fit raises NotVectorisable, and is written as a loop over numbers.
 """
@@ -20,7 +22,7 @@ from typing import Any, NamedTuple
 
 from kernels.grammar import CASTS, INTRINSICS, STORED, Parameter, is_float, is_signed, size_of
 from kernels.instructions import (
-    LLVM_TYPE, Instructions, Linear, NotVectorisable, Vec, float_text, lane_numbers,
+    LLVM_TYPE, Instructions, Linear, NotVectorisable, Vec, float_text, lane_list, lane_numbers,
 )
 from kernels.machine import has_masks, vector_bits
 
@@ -30,26 +32,28 @@ LARGE, LARGER = 12, 60  # operations in a body: from here on two vectors, then o
 
 
 class Shape(NamedTuple):
-    """What a loop is like: its reductions (variable: operation), how many lanes suit it, and the
-    arrays that it reads."""
+    """What a loop is like: its reductions (variable: operation), how many lanes suit it, the
+    arrays that it reads, and whether there are loops inside."""
 
     reductions: dict[str, str]
     lanes: int
     read_arrays: set[str]
+    nested: bool
 
 
 def shape_of(node: ast.For, carried: list[str], arrays: dict[str, Parameter],
              count: int | None) -> Shape:
     reads: Counter[str] = Counter()
     writes: Counter[str] = Counter()
-    places: dict[str, set[str]] = {}
+    places: dict[str, set[tuple[str, int]]] = {}
     stored: set[str] = set()
     loaded: set[str] = set()
+    inside: set[str] = set()  # variables of loops inside
     work, bits = 0, 32
     for child in ast.walk(node):
         if isinstance(child, ast.Subscript) and isinstance(child.value, ast.Name):
             name = child.value.id
-            places.setdefault(name, set()).add(ast.dump(child.slice))
+            places.setdefault(name, set()).add(core_and_offset(child.slice))
             (loaded if isinstance(child.ctx, ast.Load) else stored).add(name)
             if name in arrays:
                 bits = max(bits, size_of(arrays[name].dtype))
@@ -59,12 +63,18 @@ def shape_of(node: ast.For, carried: list[str], arrays: dict[str, Parameter],
             work += 1
         elif isinstance(child, ast.Call):
             work += 1 if isinstance(child.func, ast.Name) and child.func.id in BUILT_IN else 15
-        elif isinstance(child, ast.For | ast.While) and child is not node:
-            raise NotVectorisable
+        elif isinstance(child, ast.For) and isinstance(child.target, ast.Name):
+            inside.add(child.target.id)
         elif isinstance(child, ast.AugAssign) and isinstance(child.target, ast.Subscript):
             loaded.add(child.target.value.id)
+    inside.discard(node.target.id)
     for name in stored:
-        if len(places[name]) > 1:
+        if any(f"'{variable}'" in core for core, _ in places[name] for variable in inside):
+            raise NotVectorisable  # two iterations may meet there
+        cores = {core for core, _ in places[name]}
+        offsets = sorted(offset for _, offset in places[name])
+        apart = min((b - a for a, b in zip(offsets, offsets[1:])), default=None)
+        if len(cores) > 1 or apart is not None and (count is None or apart < count):
             raise NotVectorisable
     reductions = {}
     for statement in node.body:
@@ -77,7 +87,15 @@ def shape_of(node: ast.For, carried: list[str], arrays: dict[str, Parameter],
     if count is not None:
         while lanes > 2 and lanes // 2 >= count:
             lanes //= 2
-    return Shape(reductions, lanes, loaded)
+    return Shape(reductions, lanes, loaded, bool(inside))
+
+
+def core_and_offset(index: ast.expr) -> tuple[str, int]:
+    """`i * 64 + j + 32` is 32 after `i * 64 + j`."""
+    match index:
+        case ast.BinOp(left=core, op=ast.Add(), right=ast.Constant(value=int(offset))):
+            return ast.dump(core), offset
+    return ast.dump(index), 0
 
 
 def carried_update(statement: ast.stmt) -> tuple[str | None, str | None, int]:
@@ -103,6 +121,9 @@ class Vectoriser(Instructions):
         self.label = "entry"  # of the block that is being written
         self.reductions: dict[str, str] = {}
         self.read_arrays: set[str] = set()
+        self.nested = False  # whether the vector loop has loops inside; then all is contiguous,
+        self.columns = 0  # and this counts what is read so inside of them
+        self.depth = 0  # of such loops
 
     # ---- memory
 
@@ -140,18 +161,35 @@ class Vectoriser(Instructions):
             return self.load(array, index.base)
         elif isinstance(index, Linear) and index.step == 1:
             place = self.address(array, index.base)
+            self.columns += self.depth > 0
             if self.mask:
                 value = Vec(self.memory_call("load", array, place, None))
             else:
                 kind = f"<{self.lanes} x {IN_MEMORY[array.dtype]}>"
                 align = size_of(array.dtype) // 8
                 value = Vec(self.emit(f"load {kind}, ptr {place}, align {align}"))
+        elif self.nested:
+            raise NotVectorisable
+        elif isinstance(index, Linear) and 2 <= index.step <= 4 and has_masks() and not self.mask:
+            value = self.every_nth(array, index)
         else:
             place = self.address(array, self.vector(index, "i64"))
             value = Vec(self.memory_call("gather", array, place, None))
         if array.dtype == "bool":
             return self.compare("!=", "u8", value, "0")
         return self.from_half(value, array.dtype) if array.dtype in STORED else value
+
+    def every_nth(self, array: Parameter, index: Linear) -> Vec:
+        """Load all that lies between the first lane's element and the last one's, and choose."""
+        element, lanes, step = IN_MEMORY[array.dtype], self.lanes, index.step
+        self.lanes, width = lanes * step, lanes * step
+        self.mask = lane_list("i1", ["true"] * (width - step + 1) + ["false"] * (step - 1))
+        wide = self.memory_call("load", array, self.address(array, index.base), None)
+        self.lanes, self.mask = lanes, None
+        kind = f"<{width} x {element}>"
+        chosen = lane_list("i32", range(0, width, step))
+        return Vec(self.emit(f"shufflevector {kind} {wide}, {kind} poison, "
+                             f"<{lanes} x i32> {chosen}"))
 
     def store(self, array: Parameter, index: Any, value: Any) -> None:
         if array.dtype == "bool":
@@ -172,7 +210,7 @@ class Vectoriser(Instructions):
                 self.lines.append(f"  store <{self.lanes} x {element}> {value}, ptr {place}, "
                                   f"align {align}")
         elif isinstance(index, Vec) or isinstance(index, Linear) and index.step:
-            if array.name in self.read_arrays:
+            if array.name in self.read_arrays or self.nested:
                 raise NotVectorisable  # two lanes may meet
             place = self.address(array, self.vector(index, "i64"))
             self.memory_call("scatter", array, place, self.vector(value, dtype))
@@ -216,8 +254,10 @@ class Vectoriser(Instructions):
                  self.before_loop, self.loop_born)
         try:
             self.lanes, self.reductions, self.splats = shape.lanes, shape.reductions, {}
-            self.read_arrays = shape.read_arrays
+            self.read_arrays, self.nested, self.columns = shape.read_arrays, shape.nested, 0
             self.blocks_and_rest(node, name, start, stop, carried, count)
+            if shape.nested and not self.columns:
+                raise NotVectorisable
         except NotVectorisable:
             self.lines, length, self.env, self.label = saved[:4]
             del self.lines[length:]
@@ -225,6 +265,7 @@ class Vectoriser(Instructions):
         finally:
             self.splats, self.before_loop, self.loop_born = saved[4:]
             self.lanes, self.reductions, self.mask = 0, {}, None
+            self.nested, self.depth = False, 0
 
     def blocks_and_rest(self, node, name, start, stop, carried, count) -> None:
         lanes, entered = self.lanes, dict(self.env)
@@ -319,7 +360,7 @@ class Vectoriser(Instructions):
             self.mask = self.emit(f"icmp ult <{lanes} x i8> {lane_numbers(lanes, 'i8')}, {bytes_}")
         else:
             left = count % lanes
-            self.mask = "<" + ", ".join(["i1 true"] * left + ["i1 false"] * (lanes - left)) + ">"
+            self.mask = lane_list("i1", ["true"] * left + ["false"] * (lanes - left))
         self.env[name] = Linear(full, 1), "i64"
         after = self.scoped(lambda: self.block(node.body))
         self.mask = None

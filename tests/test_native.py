@@ -71,6 +71,51 @@ def rows(x, b, out, start, stop):
     np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_loops_over_vectors_with_loops_inside():
+    """Sums down columns, 70 of them: two loops, of which the outer one runs over vectors."""
+    source = """
+def columns(x, start_at, out, start, stop):
+    for j in range(start, stop):
+        total, count, largest = f32(0.5), 0, start_at[j]
+        for i in range(9):
+            total += x[i * 70 + j] * f32(i)
+            count += 2
+            largest = maximum(largest, x[i * 70 + j])
+        out[j] = total + largest if count == 18 else f32(nan)
+"""
+    kernel = compiled(source, x="f32*", start_at="f32*", out="f32*")
+    x = np.random.default_rng(0).standard_normal((9, 70)).astype(np.float32)
+    first, out = np.full(70, 0.75, np.float32), np.zeros(70, np.float32)
+    kernel(x, first, out, start=3, stop=69)
+    expected = 0.5 + np.arange(9, dtype=np.float32) @ x + np.maximum(x.max(0), 0.75)
+    np.testing.assert_allclose(out[3:69], expected[3:69], rtol=1e-5)
+    assert not out[:3].any() and not out[69:].any()
+
+
+def test_arrays_that_a_loop_reads_and_writes_in_two_places():
+    """Parts far enough apart for vectors, and parts that are not: a sum that runs along."""
+    for apart, size in ((64, 128), (1, 65), (40, 104)):
+        source = (f"def k(x, start, stop):\n    for j in range(64):\n"
+                  f"        x[j + {apart}] = x[j] + x[j + {apart}]\n")
+        x = np.arange(size, dtype=np.float64)
+        expected = x.copy()
+        for j in range(64):
+            expected[j + apart] += expected[j]
+        compiled(source, x="f64*")(x)
+        np.testing.assert_array_equal(x, expected)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4, 5, 64])
+def test_every_nth_element(step):
+    kernel = compiled(f"def k(x, out, start, stop):\n    for j in range(start, stop):\n"
+                      f"        out[j] = x[j * {step}] + x[j * {step} + {step - 1}]\n",
+                      x="f32*", out="f32*")
+    x = np.arange(203 * step, dtype=np.float32)
+    out = np.zeros(203, np.float32)
+    kernel(x, out, stop=203)
+    np.testing.assert_array_equal(out, x[::step] + x[step - 1::step])
+
+
 def test_a_part_of_the_range_leaves_the_rest_alone():
     kernel = compiled("""
 def fill(value, out, start, stop):
