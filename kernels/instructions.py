@@ -267,9 +267,7 @@ class Instructions(Reader):
 
     def intrinsic(self, name: str, dtype: str, args: Any) -> Any:
         if name in ("bits", "unbits"):
-            kind, args, made = self.together(dtype, *args)
-            target = LLVM_TYPE[BITS[dtype]] if made is str else self.kind(BITS[dtype])
-            return made(self.emit(f"bitcast {kind} {args[0]} to {target}"))
+            return self.bitcast(args[0], dtype, BITS[dtype])
         if name == "some":
             return self.reduced("or", "bool", args[0]) if isinstance(args[0], Vec) else args[0]
         if name == "isnan":
@@ -300,6 +298,11 @@ class Instructions(Reader):
             kind, args, made = self.together(dtype, *args)
             return made(self.emit(f"lshr {kind} {args[0]}, {args[1]}"))
         return self.division(name, dtype, *args)
+
+    def bitcast(self, value: Any, source: str, target: str) -> Any:
+        kind, (value,), made = self.together(source, value)
+        wanted = LLVM_TYPE[target] if made is str else self.kind(target)
+        return made(self.emit(f"bitcast {kind} {value} to {wanted}"))
 
     def compare_unordered(self, dtype: str, a: Any) -> Any:
         kind, (a,), made = self.together(dtype, a)

@@ -56,6 +56,14 @@ def scales_by_exponents() -> bool:
 
 
 @functools.cache
+def converts_halves() -> bool:
+    """Whether f16 and f32 convert by instructions; elsewhere LLVM calls what nobody brings."""
+    if platform.machine() in ("x86_64", "AMD64"):
+        return "+f16c" in cpu_features()
+    return platform.machine() in ("arm64", "aarch64")
+
+
+@functools.cache
 def vector_bits() -> int:
     features = cpu_features()
     return 512 if wide_vectors() else 256 if "+avx2" in features or "+avx," in features else 128

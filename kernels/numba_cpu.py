@@ -23,11 +23,11 @@ from kernels.grammar import (
 from kernels.subset import Reader
 
 OPTIONS = {"error_model": "numpy", "fastmath": False}
-NUMBA = {"bool": types.boolean, "f32": types.float32, "f64": types.float64, "f16": types.uint16,
+NUMBA = {"bool": types.uint8, "f32": types.float32, "f64": types.float64, "f16": types.uint16,
          "bf16": types.uint16,
          **{f"{sign}{size}": getattr(types, f"{'u' * (sign == 'u')}int{size}")
             for sign in "iu" for size in (8, 16, 32, 64)}}
-LLVM = {"f32": ir.FloatType(), "f64": ir.DoubleType(), "f16": ir.HalfType(),
+LLVM = {"f32": ir.FloatType(), "f64": ir.DoubleType(),
         **{f"{sign}{size}": ir.IntType(size) for sign in "iu" for size in (8, 16, 32, 64)}}
 
 
@@ -39,13 +39,8 @@ def instruction(name: str, result: str, *arguments: str):
     signature = NUMBA[result](*(NUMBA[a] for a in arguments))
 
     def build(context, builder, signature, values):
-        match name:
-            case "bitcast":
-                return builder.bitcast(values[0], LLVM[result])
-            case "fpext":
-                return builder.fpext(builder.bitcast(values[0], LLVM["f16"]), LLVM["f32"])
-            case "fptrunc":
-                return builder.bitcast(builder.fptrunc(values[0], LLVM["f16"]), LLVM["u16"])
+        if name == "bitcast":
+            return builder.bitcast(values[0], LLVM[result])
         kind = LLVM[arguments[0]]
         more = [ir.Constant(ir.IntType(1), 0)] if name == "ctlz" else []
         function_type = ir.FunctionType(kind, [kind] * len(values) + [m.type for m in more])
@@ -102,8 +97,6 @@ def names() -> dict[str, Any]:
         if dtype[0] in "iu":
             found[f"popcount_{dtype}"] = instruction("ctpop", dtype, dtype)
             found[f"clz_{dtype}"] = instruction("ctlz", dtype, dtype)
-    found["from_f16"] = instruction("fpext", "f32", "f16")
-    found["to_f16"] = instruction("fptrunc", "f16", "f32")
     return found
 
 
@@ -143,15 +136,19 @@ class Printer(Reader):
     def rounded(self, value: str, dtype: str) -> str:
         return self.from_half(self.to_half(value, dtype), dtype)
 
-    def to_half(self, value: str, dtype: str) -> str:
-        if dtype == "f16":
-            return f"to_f16({value})"
-        function = elementary()[0].find("bfloat16_bits", "f32")
+    def library_call(self, name: str, value: str, dtype: str) -> str:
+        function = elementary()[0].find(name, dtype)
         assert function is not None
-        return f"u16({self.call(function, function, [(value, 'f32')], 'vecmath.py')[0]})"
+        return self.call(function, function, [(value, dtype)], elementary()[0].name)[0]
+
+    def to_half(self, value: str, dtype: str) -> str:
+        name = "float16_bits" if dtype == "f16" else "bfloat16_bits"
+        return f"u16({self.library_call(name, value, 'f32')})"
 
     def from_half(self, value: str, dtype: str) -> str:
-        return f"from_f16({value})" if dtype == "f16" else f"unbits_i32(i32(i32({value}) << 16))"
+        if dtype == "f16":
+            return self.library_call("float16_value", f"i32({value})", "i32")
+        return f"unbits_i32(i32(i32({value}) << 16))"
 
     def unary(self, op: str, dtype: str, a: str) -> str:
         if op == "not":
@@ -188,29 +185,35 @@ class Printer(Reader):
         if name == "quotient" or name == "rem" and not is_float(dtype):
             return f"{dtype}({'quotient' if name == 'quotient' else 'integer_rem'}({given}))"
         if name == "rem":
-            return f"{dtype}(math.fmod({given}))"
+            return f"{dtype}(np.fmod({given}))"
         if name in ("isnan", "isfinite"):
             return f"np.{name}({given})"
         return f"{dtype}(abs({given}))" if name == "abs" else f"{dtype}(np.{name}({given}))"
 
     def load(self, array: Parameter, index: str) -> str:
         value = f"{array.name}[{index}]"
+        if array.dtype == "bool":
+            return f"({value} != 0)"
         return self.from_half(value, array.dtype) if array.dtype in STORED else value
 
     # ---- statements
 
     def several(self, node: ast.expr) -> list[Typed]:
         """All parts before any of them is assigned: `a, b = b, a`."""
-        held = []
-        for value, dtype in map(self.settled, super().several(node)):
-            name = f"part{next(self.counter)}_"
-            self.line(f"{name} = {value}")
-            held.append((name, dtype))
+        held: list[Typed] = []
+        for value, dtype in super().several(node):
+            if dtype is not None:
+                name = f"part{next(self.counter)}_"
+                self.line(f"{name} = {value}")
+                value = name
+            held.append((value, dtype))
         return held
 
     def store(self, array: Parameter, index: str, value: str) -> None:
         if array.dtype in STORED:
             value = self.to_half(value, array.dtype)
+        elif array.dtype == "bool":
+            value = f"u8({value})"
         self.line(f"{array.name}[{index}] = {value}")
 
     def assign(self, name: str, value: str, dtype: str) -> None:

@@ -32,6 +32,28 @@ def bfloat16_bits(x):
     return high | 64 if x != x else rounded
 
 
+def float16_bits(x):
+    """An f16's bits, rounded to even, for processors that have no instruction for it."""
+    u = bits(x)
+    a = u & 0x7FFFFFFF
+    normal = lshr(a + (lshr(a, 13) & 1) - 0x37FFF001, 13)
+    subnormal = bits(unbits(a) + 0.5) - 0x3F000000  # the sum rounds where f16 ends
+    h = subnormal if a < 0x38800000 else normal
+    large = like(a, 0x7E00) if a > 0x7F800000 else like(a, 0x7C00)  # nan, infinity
+    h = large if a >= 0x47800000 else h
+    return h | lshr(u, 16) & 0x8000
+
+
+def float16_value(h):
+    """The f32 that an f16's bits mean."""
+    a = (h & 0x7FFF) << 13
+    shifted = a + 0x38000000
+    subnormal = unbits(shifted + 0x00800000) - 6.1035156e-05
+    value = subnormal if a < 0x00800000 else unbits(shifted)
+    value = unbits(shifted + 0x38000000) if a >= 0x0F800000 else value
+    return unbits(bits(value) | (h & 0x8000) << 16)
+
+
 def two_to_i32(n):
     """2^n, for -127 < n < 128."""
     return unbits((n + 127) << 23)

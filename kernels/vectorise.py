@@ -24,7 +24,7 @@ from kernels.grammar import CASTS, INTRINSICS, STORED, Parameter, is_float, is_s
 from kernels.instructions import (
     LLVM_TYPE, Instructions, Linear, NotVectorisable, Vec, float_text, lane_list, lane_numbers,
 )
-from kernels.machine import has_masks, vector_bits
+from kernels.machine import converts_halves, has_masks, vector_bits
 
 IN_MEMORY = LLVM_TYPE | {"bool": "i8"}
 BUILT_IN = CASTS.keys() | INTRINSICS.keys()
@@ -223,6 +223,9 @@ class Vectoriser(Instructions):
     def to_half(self, value: Any, dtype: str) -> Any:
         if dtype == "bf16":
             return self.cast(self.library_call("bfloat16_bits", value, "f32"), "i32", "i16")
+        if not converts_halves():
+            bits = self.cast(self.library_call("float16_bits", value, "f32"), "i32", "i16")
+            return self.bitcast(bits, "i16", "f16")
         kind, (value,), made = self.together("f32", value)
         return made(self.emit(f"fptrunc {kind} {value} to {kind.replace('float', 'half')}"))
 
@@ -230,6 +233,9 @@ class Vectoriser(Instructions):
         if dtype == "bf16":
             wide = self.cast(value, "u16", "i32")
             return self.intrinsic("unbits", "i32", [self.binary("<<", "i32", wide, "16", "")])
+        if not converts_halves():
+            bits = self.cast(self.bitcast(value, "f16", "i16"), "u16", "i32")
+            return self.library_call("float16_value", bits, "i32")
         kind, (value,), made = self.together("f16", value)
         return made(self.emit(f"fpext {kind} {value} to {kind.replace('half', 'float')}"))
 
