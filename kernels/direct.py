@@ -12,163 +12,36 @@ of a weight in the 32 registers of AVX-512, and 11 loads for 24 multiplications.
 
 from __future__ import annotations
 
-import platform
 from functools import lru_cache
 
 import numpy as np
 
-from kernels.machine import wide_vectors
+from kernels import vectors as vector_text
 from kernels.native import compile_ir, compile_kernels
-
-TYPES = {"f": ("float", "f32"), "d": ("double", "f64")}
-
-
-@lru_cache(1)
-def vector_bytes() -> int:
-    if wide_vectors():
-        return 64
-    return 32 if platform.machine().lower() in ("x86_64", "amd64") else 16
-
+from kernels.vectors import TYPES, Text, Vectors, lanes, module
 
 @lru_cache(1)
 def shapes() -> tuple[tuple[int, int], ...]:
     """Blocks to choose from: many features, a few, or one (a convolution of single channels)."""
-    return ((8, 3), (4, 6), (1, 8)) if vector_bytes() != 32 else ((4, 3), (1, 8))
+    if vector_text.vector_bytes() == 32:
+        return ((4, 3), (1, 8))
+    return ((8, 3), (8, 2), (4, 6), (1, 8))
+
+
+def block_for(features: int, vectors: int) -> tuple[int, int]:
+    """The block that does so many features and vectors of pixels in the fewest steps. A step takes
+    as long as its sums or its loads, of which many lie across two lines of the cache."""
+    def steps(block):
+        f, v = block
+        return -(-features // f) * -(-vectors // v) * (max(f * v, f + 2 * v) + 2)
+
+    return min(shapes(), key=steps)
 
 
 @lru_cache(1)
 def sum_shapes() -> tuple[tuple[int, int], ...]:
     """(taps, vectors of features) for sums over pixels."""
-    return ((9, 2), (9, 1), (3, 2)) if vector_bytes() != 32 else ((5, 2), (3, 2))
-
-
-def lanes(dtype: np.dtype) -> int:
-    return vector_bytes() // dtype.itemsize
-
-
-# ------------------------------------------------------------------ text
-
-
-class Text:
-    """LLVM text in the making: numbered values, nested loops."""
-
-    def __init__(self):
-        self.lines: list[str] = []
-        self.count = 0
-
-    def add(self, line: str) -> None:
-        self.lines.append("  " + line)
-
-    def let(self, value: str) -> str:
-        self.count += 1
-        self.add(f"%v{self.count} = {value}")
-        return f"%v{self.count}"
-
-    def label(self, name: str) -> None:
-        self.lines.append(f"{name}:")
-
-    def word(self, table: str, index: str | int) -> str:
-        """The integer at `table[index]`."""
-        place = self.let(f"getelementptr i64, ptr {table}, i64 {index}")
-        return self.let(f"load i64, ptr {place}, !invariant.load !0")
-
-    def pointer(self, table: str, index: str | int) -> str:
-        return self.let(f"inttoptr i64 {self.word(table, index)} to ptr")
-
-    def madd(self, a: str, b: str | int, c: str | int = 0) -> str:
-        return self.let(f"add i64 {self.let(f'mul i64 {a}, {b}')}, {c}")
-
-    def loop(self, name: str, first: str, end: str, carried=()):
-        return Loop(self, name, first, end, carried)
-
-
-class Loop:
-    """`with text.loop("i", "0", "%n", carried) as loop:` counts `loop.index`, at least once.
-
-    `carried` are (type, first value); inside, `loop.values` are their values, and the body sets
-    `loop.next` to the new ones. Afterwards `loop.next` holds the last.
-    """
-
-    def __init__(self, text: Text, name: str, first: str, end: str, carried):
-        self.text, self.name, self.first, self.end = text, name, first, end
-        self.carried = list(carried)
-        self.index = f"%{name}"
-        self.values = [f"%{name}.c{i}" for i in range(len(self.carried))]
-        self.next: list[str] = []
-
-    def __enter__(self):
-        text, name = self.text, self.name
-        text.add(f"br label %{name}.before")
-        text.label(f"{name}.before")
-        text.add(f"br label %{name}.body")
-        text.label(f"{name}.body")
-        text.add(f"{self.index} = phi i64 [ {self.first}, %{name}.before ], "
-                 f"[ %{name}.next, %{name}.latch ]")
-        self.phis = len(text.lines)
-        return self
-
-    def __exit__(self, *_):
-        text, name = self.text, self.name
-        phis = [f"  {value} = phi {kind} [ {first}, %{name}.before ], [ {new}, %{name}.latch ]"
-                for value, (kind, first), new in zip(self.values, self.carried, self.next)]
-        text.lines[self.phis:self.phis] = phis
-        text.add(f"br label %{name}.latch")
-        text.label(f"{name}.latch")
-        text.add(f"%{name}.next = add i64 {self.index}, 1")
-        text.add(f"%{name}.more = icmp slt i64 %{name}.next, {self.end}")
-        text.add(f"br i1 %{name}.more, label %{name}.body, label %{name}.after")
-        text.label(f"{name}.after")
-
-
-class Vectors:
-    """Spelling of vectors of `n` elements."""
-
-    def __init__(self, text: Text, scalar: str, n: int):
-        self.text, self.scalar, self.n = text, scalar, n
-        self.type = f"<{n} x {scalar}>"
-        self.suffix = f"v{n}{'f32' if scalar == 'float' else 'f64'}"
-        self.align = 4 if scalar == "float" else 8
-
-    def at(self, base: str, index: str) -> str:
-        return self.text.let(f"getelementptr {self.scalar}, ptr {base}, i64 {index}")
-
-    def load(self, place: str) -> str:
-        return self.text.let(f"load {self.type}, ptr {place}, align {self.align}")
-
-    def splat(self, place: str) -> str:
-        one = self.text.let(f"load {self.scalar}, ptr {place}, align {self.align}")
-        first = self.text.let(f"insertelement {self.type} poison, {self.scalar} {one}, i32 0")
-        return self.text.let(f"shufflevector {self.type} {first}, {self.type} poison, "
-                             f"<{self.n} x i32> zeroinitializer")
-
-    def fma(self, a: str, b: str, c: str) -> str:
-        t = self.type
-        return self.text.let(f"call {t} @llvm.fma.{self.suffix}({t} {a}, {t} {b}, {t} {c})")
-
-    def mask(self, bits: str) -> str:
-        narrow = self.text.let(f"trunc i64 {bits} to i{self.n}")
-        return self.text.let(f"bitcast i{self.n} {narrow} to <{self.n} x i1>")
-
-    def masked_load(self, place: str, mask: str) -> str:
-        t = self.type
-        return self.text.let(
-            f"call {t} @llvm.masked.load.{self.suffix}.p0(ptr {place}, i32 {self.align}, "
-            f"<{self.n} x i1> {mask}, {t} zeroinitializer)")
-
-    def declarations(self) -> str:
-        t, m, s = self.type, f"<{self.n} x i1>", self.suffix
-        return (f"declare {t} @llvm.fma.{s}({t}, {t}, {t})\n"
-                f"declare {t} @llvm.masked.load.{s}.p0(ptr, i32, {m}, {t})\n"
-                f"declare void @llvm.masked.store.{s}.p0({t}, ptr, i32, {m})\n"
-                f"declare void @llvm.masked.scatter.{s}.v{self.n}p0({t}, <{self.n} x ptr>, i32, "
-                f"{m})\n"
-                f"declare {self.scalar} @llvm.vector.reduce.fadd.{s}({self.scalar}, {t})\n")
-
-
-def module(name: str, text: Text, vectors: Vectors) -> str:
-    return (f"{vectors.declarations()}declare void @llvm.assume(i1)\n"
-            f"define void @{name}(ptr noalias %table, i64 %start, i64 %stop) {{\n"
-            "entry:\n" + "\n".join(text.lines) + "\n  ret void\n}\n!0 = !{}\n")
+    return ((9, 2), (9, 1), (3, 2)) if vector_text.vector_bytes() != 32 else ((5, 2), (3, 2))
 
 
 # ------------------------------------------------------------------ the image times the window
@@ -320,6 +193,65 @@ def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> st
     return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
 
 
+FEW = ("pixels cotangent out vectors taps vector_count features outs tap_blocks plane image "
+       "ct_image ct_feature images images_each").split()
+
+
+def sum_few_ir(name: str, scalar: str, n: int, taps: int) -> str:
+    """The same sums where few features of the cotangent go with each feature of the image: a vector
+    is pixels. Units are (part of the images, feature of the cotangent).
+
+    vectors: (first pixel in a plane of the image, in one of the cotangent, mask of lanes);
+    feature o of the cotangent meets the `features` features of the image from
+    o // outs * features on; the result is (unit, feature of the image, tap).
+    """
+    text = Text()
+    v = Vectors(text, scalar, n)
+    w = {name: text.word("%table", i) for i, name in enumerate(FEW)}
+    for name_ in ("pixels", "cotangent", "out", "vectors", "taps"):
+        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    cts = text.let(f"udiv i64 {w['ct_image']}, {w['ct_feature']}")
+    row_of_taps = text.let(f"mul i64 {w['tap_blocks']}, {taps}")
+    with text.loop("u", "%start", "%stop") as unit:
+        feature = text.let(f"urem i64 {unit.index}, {cts}")
+        part = text.let(f"udiv i64 {unit.index}, {cts}")
+        group = text.let(f"udiv i64 {feature}, {w['outs']}")
+        first_image = text.let(f"mul i64 {part}, {w['images_each']}")
+        last = text.let(f"add i64 {first_image}, {w['images_each']}")
+        last = text.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {w['images']})")
+        ct0 = v.at(w["cotangent"], text.let(f"mul i64 {feature}, {w['ct_feature']}"))
+        with text.loop("c", "0", w["features"]) as c:
+            channel = text.madd(group, w["features"], c.index)
+            x0 = v.at(w["pixels"], text.let(f"mul i64 {channel}, {w['plane']}"))
+            with text.loop("b", "0", w["tap_blocks"]) as b:
+                at = text.let(f"mul i64 {b.index}, {taps}")
+                shifts = [text.word(w["taps"], text.let(f"add i64 {at}, {i}"))
+                          for i in range(taps)]
+                sums = [(v.type, "zeroinitializer")] * taps
+                with text.loop("i", first_image, last, sums) as image:
+                    x1 = v.at(x0, text.let(f"mul i64 {image.index}, {w['image']}"))
+                    places = [v.at(x1, shift) for shift in shifts]
+                    ct1 = v.at(ct0, text.let(f"mul i64 {image.index}, {w['ct_image']}"))
+                    with text.loop("p", "0", w["vector_count"],
+                                   [(v.type, s) for s in image.values]) as p:
+                        row = text.let(f"mul i64 {p.index}, 3")
+                        x_at = text.word(w["vectors"], row)
+                        ct_at = text.word(w["vectors"], text.let(f"add i64 {row}, 1"))
+                        mask = v.mask(text.word(w["vectors"], text.let(f"add i64 {row}, 2")))
+                        ct = v.masked_load(v.at(ct1, ct_at), mask)
+                        p.next = [v.fma(ct, v.masked_load(v.at(place, x_at), mask), total)
+                                  for place, total in zip(places, p.values)]
+                    image.next = p.next
+                first = text.let(f"mul i64 {unit.index}, {w['features']}")
+                first = text.madd(text.let(f"add i64 {first}, {c.index}"), row_of_taps, at)
+                for i, total in enumerate(image.next):
+                    value = text.let(f"call reassoc {scalar} @llvm.vector.reduce.fadd.{v.suffix}"
+                                     f"({scalar} 0.0, {v.type} {total})")
+                    place = v.at(w["out"], text.let(f"add i64 {first}, {i}"))
+                    text.add(f"store {scalar} {value}, ptr {place}, align {v.align}")
+    return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
+
+
 TURN = "source out features pixels blocks source_image source_feature out_image out_pixel".split()
 
 
@@ -392,6 +324,13 @@ def sum_pixels(letter: str, taps: int, vectors: int):
 
 
 @lru_cache
+def sum_few(letter: str, taps: int):
+    name = f"sum_few_{letter}_{taps}"
+    n = lanes(np.dtype(letter))
+    return compile_ir(sum_few_ir(name, TYPES[letter][0], n, taps), name)[name]
+
+
+@lru_cache
 def turn(letter: str):
     name = f"turn_{letter}"
     text = turn_ir(name, TYPES[letter][0], lanes(np.dtype(letter)))
@@ -402,37 +341,41 @@ def turn(letter: str):
 
 COPIES = '''
 def pad_planes(x, out, features, x_image, x_feature, x_row, x_column, rows, columns,
-               strides_row, strides_column, low_row, low_column, out_rows, out_columns, plane,
-               start, stop):
-    """Planes (image, feature) of x with zeros around, one for each place in a stride."""
+               stride_row, stride_column, low_row, low_column, out_rows, out_columns, parts,
+               part_rows, part_columns, start, stop):
+    """Planes (image, feature) of x with zeros around, one for each part of a stride."""
     for unit in range(start, stop):
         image = unit // features
         source = image * x_image + (unit - image * features) * x_feature
-        target = unit * plane
-        for a in range(0, strides_row):
-            for b in range(0, strides_column):
-                for i in range(0, out_rows):
-                    row = (i - low_row) * strides_row + a
-                    at = target + i * out_columns
-                    first = minimum(maximum(low_column, i64(0)), out_columns)
-                    count = (columns - b + strides_column - 1) // strides_column
-                    last = maximum(minimum(count + low_column, out_columns), first)
-                    if row < 0 or row >= rows:
-                        first = out_columns
-                        last = out_columns
-                    step = strides_column * x_column
-                    base = source + row * x_row + b * x_column - low_column * step
-                    for j in range(0, first):
-                        out[at + j] = 0.0
-                    if step == 1:
+        for k in range(0, parts):
+            b = part_columns[k]
+            count = (columns - b + stride_column - 1) // stride_column
+            left = minimum(maximum(low_column, i64(0)), out_columns)
+            right = maximum(minimum(count + low_column, out_columns), left)
+            step = stride_column * x_column
+            for i in range(0, out_rows):
+                row = (i - low_row) * stride_row + part_rows[k]
+                at = ((unit * parts + k) * out_rows + i) * out_columns
+                first = left
+                last = right
+                if row < 0 or row >= rows:
+                    first = out_columns
+                    last = out_columns
+                base = source + row * x_row + b * x_column - low_column * step
+                for j in range(0, first):
+                    out[at + j] = 0.0
+                if step == 1:
+                    for j in range(first, last):
+                        out[at + j] = x[base + j]
+                else:
+                    if step == 2:
                         for j in range(first, last):
-                            out[at + j] = x[base + j]
+                            out[at + j] = x[base + j * 2]
                     else:
                         for j in range(first, last):
                             out[at + j] = x[base + j * step]
-                    for j in range(last, out_columns):
-                        out[at + j] = 0.0
-                target += out_rows * out_columns
+                for j in range(last, out_columns):
+                    out[at + j] = 0.0
 
 
 def pack_weights(w, out, places, counts, taps, tap_count, features, w_out, w_in, block,
@@ -450,8 +393,9 @@ def pack_weights(w, out, places, counts, taps, tap_count, features, w_out, w_in,
                         out[target + f] = 0.0
 '''
 ROWS = {
-    "pad_planes": ("x out", "features x_image x_feature x_row x_column rows columns strides_row "
-                   "strides_column low_row low_column out_rows out_columns plane"),
+    "pad_planes": ("x out", "features x_image x_feature x_row x_column rows columns stride_row "
+                   "stride_column low_row low_column out_rows out_columns parts part_rows* "
+                   "part_columns*"),
     "pack_weights": ("w out", "places* counts* taps* tap_count features w_out w_in block"),
 }
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels import convolution, direct, heat, pool, windows
+from kernels import convolution, direct, heat, pool, vectors, windows
 from kernels.windows import ConvDimensionNumbers
 
 pytestmark = pytest.mark.skipif(not heat.available(), reason="no LLVM here: there is one road")
@@ -85,7 +85,7 @@ def test_gradient_of_the_weights(batch, features, outs, rows, columns, window, s
                     for n, p in zip((rows, columns), places))
     x, ct = array((batch, features, rows, columns)), array((batch, outs, *places))
     params = dict(holes=(stride, stride), padding=padding)
-    road = "partial" if window == 1 else "PixelSums"
+    road = "partial" if window == 1 else "PixelSums" if outs >= 8 else "FewSums"
     check(x, ct, road, spec=WEIGHTS, **params)
     turned = [np.ascontiguousarray(a.transpose(0, 2, 3, 1)) for a in (x, ct)]
     check(*turned, road, spec=((3, 0, 1, 2), (3, 0, 1, 2), (2, 3, 0, 1)), **params)
@@ -97,8 +97,9 @@ def test_groups(groups, each_in, each_out):
     x, y = array((2, groups * each_in, 9, 11)), array((groups * each_out, each_in, 3, 3))
     check(x, y, "Correlation", groups=groups, padding=((1, 1), (1, 1)))
     x, ct = array((groups * each_in, 9, 14, 15)), array((groups * each_out, 9, 12, 13))
-    check(x, ct, "PixelSums", batch_groups=groups)
-    check(x, ct[:, :, :, ::-1], "PixelSums", batch_groups=groups)
+    road = "PixelSums" if each_out >= 8 else "FewSums"
+    check(x, ct, road, batch_groups=groups)
+    check(x, ct[:, :, :, ::-1], road, batch_groups=groups)
 
 
 @pytest.mark.parametrize("window", [1, 3])
@@ -124,11 +125,11 @@ def test_not_a_number_and_infinity_stay_where_they_belong():
 @pytest.mark.parametrize("size", [16, 32, 64])
 def test_other_processors_vectors(size, monkeypatch):
     """Blocks and lanes as on processors with vectors of `size` bytes; LLVM makes do here."""
-    made = [direct.vector_bytes, direct.shapes, direct.sum_shapes, direct.correlate,
-            direct.sum_pixels, direct.turn]
+    made = [vectors.vector_bytes, direct.shapes, direct.sum_shapes, direct.correlate,
+            direct.sum_pixels, direct.sum_few, direct.turn]
     for cached in made:
         cached.cache_clear()
-    monkeypatch.setattr(direct, "vector_bytes", lambda: size)
+    monkeypatch.setattr(vectors, "vector_bytes", lambda: size)
     try:
         ct = array((5, 9, 11, 13))
         for groups in (1, 3):
@@ -136,6 +137,7 @@ def test_other_processors_vectors(size, monkeypatch):
             check(x, y, "Correlation", padding=((1, 1), (1, 1)), groups=groups)
             check(x, y, "Correlation", strides=(2, 1), padding=((1, 1), (1, 1)), groups=groups)
         check(x, ct, "PixelSums", padding=((1, 1), (1, 1)), spec=WEIGHTS)
+        check(x, ct[:, :3], "FewSums", padding=((1, 1), (1, 1)), spec=WEIGHTS)
         check(x.astype(np.float64), ct.astype(np.float64), "PixelSums", padding=((1, 1), (1, 1)),
               spec=WEIGHTS)
     finally:
