@@ -5,6 +5,10 @@ import warnings
 
 import jax
 import jax.numpy as jnp
+import jax.scipy.linalg
+import jax.scipy.signal
+import jax.scipy.special
+import jax.scipy.stats
 import numpy as np
 import pytest
 
@@ -80,3 +84,8 @@ def test_lax(call):
 @pytest.mark.parametrize("call", more.SMALL)
 def test_small_namespaces(call):
     check(f"jax.{call}", 5e-5)
+
+
+@pytest.mark.parametrize("call", more.SCIPY)
+def test_scipy(call):
+    check(f"jax.scipy.{call}", 2e-4)

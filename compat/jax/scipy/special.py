@@ -11,14 +11,14 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compat.jax import face, lax
+from compat.jax import face, lax, nn
 from compat.jax import numpy as jnp
 from compat.jax.array import ShapedArray, as_array
 from compat.jax.callbacks import pure_callback
 from compat.jax.custom import custom_jvp
 from compat.jax.face import composite
 from compat.jax.functions.common import promoted_inexact
-from compat.jax.nn import log_softmax, logsumexp, softmax  # noqa: F401
+from compat.jax.nn import logsumexp  # noqa: F401
 from compat.jax.nn import sigmoid as expit  # noqa: F401
 from minigrad.core import make_aval
 from minigrad.numpy.elementwise import unary
@@ -42,6 +42,16 @@ def of_arrays(fn: Callable) -> Callable:
 
     call.__name__, call.__doc__ = name, fn.__doc__
     return call
+
+
+def softmax(x, /, *, axis=None):
+    """Exponentials divided by their sum over `axis` (over all elements if None)."""
+    return nn.softmax(x, axis=tuple(range(jnp.ndim(x))) if axis is None else axis)
+
+
+def log_softmax(x, /, *, axis=None):
+    """The logarithm of `softmax`."""
+    return nn.log_softmax(x, axis=tuple(range(jnp.ndim(x))) if axis is None else axis)
 
 
 # ------------------------------------------------------------------ gamma, beta, zeta

@@ -78,7 +78,7 @@ def standardized(name: str, fn: Callable, support, shift: bool) -> Callable:
             out = out - jnp.log(scale[0])
         if name in ("logpdf", "logpmf") and support is not None:
             out = jnp.where(support(y, *shape), out, -jnp.inf)
-        return out
+        return out.astype(out.dtype)  # strongly typed
 
     function.__name__, function.__signature__ = name, signature
     return function
@@ -94,7 +94,7 @@ norm = distribution(
     "norm", logpdf=lambda x: -(x ** 2 + LOG_2PI) / 2, cdf=special.ndtr, logcdf=special.log_ndtr,
     ppf=special.ndtri, sf=lambda x: special.ndtr(-x), logsf=lambda x: special.log_ndtr(-x))
 uniform = distribution(
-    "uniform", lambda x: (x >= 0) & (x <= 1), logpdf=jnp.zeros_like,
+    "uniform", lambda x: (x >= 0) & (x <= 1), logpdf=lambda x: jnp.zeros_like(x),
     cdf=lambda x: jnp.clip(x, 0, 1), ppf=lambda q: jnp.where((q < 0) | (q > 1), jnp.nan, q))
 expon = distribution(
     "expon", lambda x: x >= 0, logpdf=lambda x: -x,
