@@ -1,4 +1,8 @@
-"""A program's `import jax` finds compat.jax while a `with` block runs, submodules included.
+"""`import torch` that finds `compat.torch`, and `import jax` that finds `compat.jax`, submodules
+included.
+
+Wherever `sys.modules["torch"]` is `compat.torch`, an import of `torch.x.y` gives the very module
+`compat.torch.x.y`, not a second copy of its file. So either line is enough for a whole program:
 
 >>> with substituted("jax"):
 ...     import jax.numpy as jnp
@@ -8,41 +12,58 @@ compat.jax.array
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
+import importlib.util
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec
+
+FRAMEWORKS = ("torch", "jax")
 
 
-def modules_of(framework: str) -> dict:
-    """The face's modules by the names that the framework gives them."""
-    package = importlib.import_module(f"compat.{framework}")
-    found = {framework: package}
-    for info in pkgutil.walk_packages(package.__path__, f"compat.{framework}."):
-        found[info.name.removeprefix("compat.")] = importlib.import_module(info.name)
-    prefix = f"compat.{framework}."
-    found.update((name.removeprefix("compat."), module) for name, module in list(
-        sys.modules.items()) if name.startswith(prefix))
-    return found
+class Alias(MetaPathFinder, Loader):
+    """Finds `torch.x` as `compat.torch.x` while `torch` is `compat.torch`; else it is silent."""
+
+    def find_spec(self, name: str, path=None, target=None) -> ModuleSpec | None:
+        root, _, rest = name.partition(".")
+        if root not in FRAMEWORKS or not rest \
+                or getattr(sys.modules.get(root), "__name__", None) != f"compat.{root}":
+            return None
+        try:
+            found = importlib.util.find_spec(f"compat.{name}")
+        except ModuleNotFoundError:
+            found = None
+        return found and ModuleSpec(name, Alias(), is_package=True)
+
+    def create_module(self, spec):
+        module = importlib.import_module(f"compat.{spec.name}")
+        self.spec = module.__spec__  # importing under the other name would replace it
+        return module
+
+    def exec_module(self, module) -> None:
+        module.__spec__ = self.spec
+
+
+def install() -> None:
+    """Let imports of submodules follow. Every face calls this when it is imported."""
+    if not any(isinstance(finder, Alias) for finder in sys.meta_path):
+        sys.meta_path.insert(0, Alias())
 
 
 @contextmanager
 def substituted(*frameworks: str) -> Iterator[None]:
     """Put the faces of "torch" or "jax" in the place of the frameworks, for imports inside."""
-    def belongs(name: str) -> bool:
-        return name.split(".")[0] in frameworks
 
-    faces: dict = {}
-    for framework in frameworks:
-        faces.update(modules_of(framework))
-    saved = {name: module for name, module in sys.modules.items() if belongs(name)}
-    for name in saved:
-        del sys.modules[name]
+    def taken() -> list[str]:
+        return [name for name in sys.modules if name.split(".")[0] in frameworks]
+
+    faces = {name: importlib.import_module(f"compat.{name}") for name in frameworks}
+    saved = {name: sys.modules.pop(name) for name in taken()}
     sys.modules.update(faces)
     try:
         yield
     finally:
-        for name in [n for n in sys.modules if belongs(n)]:
+        for name in taken():
             del sys.modules[name]
         sys.modules.update(saved)

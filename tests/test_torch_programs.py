@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import torch  # noqa: F401  (loaded before it is substituted)
 
-from compat.torch.substitution import substituted
+from compat.substitution import substituted
 from tests.lines import ROOT
 
 FOLDER = ROOT / "examples" / "torch"
@@ -29,7 +29,7 @@ def run(name):
 def test_losses_coincide(name, monkeypatch):
     monkeypatch.syspath_prepend(FOLDER)
     expected = run(name)
-    with substituted():
+    with substituted("torch"):
         got = run(name)
     assert len(expected) == len(got) >= 6
     assert all(math.isfinite(x) for x in got)
@@ -39,7 +39,7 @@ def test_losses_coincide(name, monkeypatch):
 def test_substitution_ends():
     import torch as before
 
-    with substituted():
+    with substituted("torch"):
         import torch
         import torch.nn.functional as F
         from torch.utils.data import DataLoader

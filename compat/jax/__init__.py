@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 
+from compat import substitution
 from compat.jax import (
     debug, errors, lax, nn, numpy, random, tree, tree_util,
 )
@@ -29,6 +30,8 @@ from compat.jax.transforms import (
     linearize, named_call, named_scope, typeof, value_and_grad, vjp, vmap,
 )
 from minigrad.forward import FLOAT0 as float0
+
+substitution.install()
 
 __version__ = "0.10.2"
 __version_info__ = (0, 10, 2)

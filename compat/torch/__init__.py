@@ -13,6 +13,7 @@ tensor([2., 4.])
 import math
 import sys
 
+from compat import substitution
 from compat.torch import (
     autograd, fft, func, linalg, masked, methods, nn, optim, random, serialization, signal,
     special, testing, utils,
@@ -58,6 +59,7 @@ for _name in (  # layers that PyTorch offers here too
 Tensor.prelu, Tensor.hardshrink = functional.prelu, functional.hardshrink
 pi, e, inf, nan, newaxis = math.pi, math.e, math.inf, math.nan, None
 vmap = func.vmap
+substitution.install()
 
 
 def __getattr__(name: str):
