@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import namedtuple
 
 from compat.torch import reductions as r
 from compat.torch.gathering import along, point_numbers
 from compat.torch.operation import operation
 from compat.torch.pointwise import PAIRS, strong
 from compat.torch.promotion import cast
+from compat.torch.return_types import return_type
 from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
 from minigrad import core
@@ -17,8 +17,7 @@ from minigrad.ops.indexing import CLIP, gather
 from minigrad.ops.reduction import argmax, argmin
 from minigrad.ops.shaping import iota, reshape, rev
 
-Max, Min, Sort, Topk = (namedtuple(name, "values indices")
-                        for name in ("max", "min", "sort", "topk"))
+Max, Min, Sort, Topk = map(return_type, ("max", "min", "sort", "topk"))
 
 
 def extreme(name: str, result, whole, primitive, pairwise):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 
 import numpy as np
 
+from compat.torch.return_types import return_type
 from compat.torch.tensor import from_array
 from minigrad import core
 from minigrad.core import I64
@@ -38,7 +38,7 @@ def histogram(input, bins, *, range=None, weight=None, density=False):
     """(counts, edges) of a histogram."""
     hist, edges = histogramdd(input.reshape(-1, 1), [bins], range=range, weight=None
                               if weight is None else weight.reshape(-1), density=density)
-    return namedtuple("histogram", "hist bin_edges")(hist, edges[0])
+    return return_type("histogram", "hist bin_edges")(hist, edges[0])
 
 
 def histogramdd(input, bins, *, range=None, weight=None, density=False):
@@ -60,7 +60,7 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
         edges.append(np.linspace(low, high, b + 1, dtype=dtype))
     counts, _ = np.histogramdd(rows, [np.asarray(a, np.float64) for a in edges], density=density,
                                weights=None if weight is None else array_of(weight).reshape(-1))
-    return namedtuple("histogramdd", "hist bin_edges")(
+    return return_type("histogramdd", "hist bin_edges")(
         from_array(counts.astype(dtype)), tuple(map(from_array, edges)))
 
 

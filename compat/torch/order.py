@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
 
 import numpy as np
 
@@ -13,15 +12,12 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import like, strong
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
+from compat.torch.return_types import return_type
 from compat.torch.tensor import from_array, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.shaping import iota
-
-
-def pair(name: str):
-    return namedtuple(name, "values indices")
 
 
 def last(input, dim):
@@ -46,12 +42,12 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
     order = extremes.argsort(last(input.detach(), dim), -1)
-    return pair("kthvalue")(*chosen(input, order[..., k - 1], dim, keepdim))
+    return return_type("kthvalue")(*chosen(input, order[..., k - 1], dim, keepdim))
 
 
 def middle(name: str, ignore_nan: bool):
     """The lower of the two middle elements."""
-    result = pair(name)
+    result = return_type(name)
 
     @operation(name=f"{name}.1", tensors=("input",))
     def of_all(input):
@@ -103,7 +99,7 @@ def mode(input, dim=-1, keepdim=False):
         values, counts = np.unique(row, return_counts=True)
         places[i] = np.flatnonzero(row == values[counts.argmax()])[-1]
     shape = x.shape[:-1] if input.spec.shape else ()
-    return pair("mode")(*chosen(input, from_array(places.reshape(shape)), dim, keepdim))
+    return return_type("mode")(*chosen(input, from_array(places.reshape(shape)), dim, keepdim))
 
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")
@@ -179,7 +175,7 @@ def msort(input):
 
 def running_extreme(name: str, better):
     """The extreme so far and its last place; nan, once met, stays."""
-    result = pair(name)
+    result = return_type(name)
 
     def both(input, dim):
         x = of_face(strong(input))
@@ -215,7 +211,7 @@ def aminmax(input, *, dim=None, keepdim=False):
     if not input.spec.aval.size and dim is None:
         raise RuntimeError("aminmax(): cannot compute aminmax over an empty dimension as the "
                            "operation has no identity.")
-    return namedtuple("aminmax", "min max")(r.amin(input, dim, keepdim),
+    return return_type("aminmax", "min max")(r.amin(input, dim, keepdim),
                                             r.amax(input, dim, keepdim))
 
 

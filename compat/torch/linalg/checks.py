@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 
-from collections import namedtuple
 
 import numpy as np
 
+from compat.torch.return_types import return_type
 from compat.torch import views as s
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
@@ -52,7 +52,7 @@ def first_bad(out) -> str:
 
 
 def named(kind: str, names: str, *values):
-    return namedtuple(kind, names)(*values)
+    return return_type(kind, names)(*values)
 
 
 def op(name: str, tensors=("A",)):
