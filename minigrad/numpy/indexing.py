@@ -64,7 +64,7 @@ def parse(index, shape: tuple[int, ...]) -> Index:
             boolean_axes.append(axis)
             sizes.insert(axis, 1)
             e = Entry("array", np.arange(int(e.value), dtype=np.int32))
-        if e.size not in (None, sizes[axis]):
+        if e.size is not None and e.size != sizes[axis]:
             raise IndexError("boolean index did not match shape of indexed array in index "
                              f"{axis}: got {e.size}, expected {sizes[axis]}")
         entries.append(e)
