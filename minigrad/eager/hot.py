@@ -23,6 +23,8 @@ WORTH = 4.0  # µs of NumPy's time from which a compiled program, called through
 
 def numpy_time(eqn: Eqn) -> float:
     """About how many µs NumPy takes for an equation that a loop of ours could do."""
+    if eqn.primitive.name == "scan":
+        return eqn.params["length"] * sum(map(numpy_time, eqn.params["jaxpr"].eqns))
     sizes = [v.aval.size for v in (*eqn.invars, *eqn.outvars)]
     if eqn.primitive.name in MOVES or eqn.primitive.view \
             or eqn.primitive.family not in ("elementwise", "reduction"):
