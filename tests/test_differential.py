@@ -54,6 +54,13 @@ def test_two_expressions_are_compared_with_one_another():
     assert {c.question for c in apart.cells if c.problem} > {"value"}  # n - 1 beside n
 
 
+@pytest.mark.parametrize("dtype", [np.complex64, np.int16, np.bool_, np.float16])
+def test_the_compiled_path_joins_every_dtype(dtype):
+    result = run_texts(["lambda x: (stack([x, x[:1].ravel()[0] + x]), concatenate([x, x]))"],
+                       [np.arange(1, 4).astype(dtype)], ["value"])
+    assert result.ok, result
+
+
 def test_both_refuse_is_agreement():
     result = run_texts(["lambda x, y: jnp.add(x, y)"], [X, X[:2]])
     assert result.ok and "both TypeError" in str(result)

@@ -23,6 +23,7 @@ from minigrad.compiler.computed import COMPUTED, is_computed
 from minigrad.compiler.index import ZERO, Index, axis
 from minigrad.compiler.scalar import is_reducer
 from minigrad.compiler.scalar import is_pointwise as has_body
+from minigrad.compiler.scalar import subset_dtype
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 
 LARGEST_ROW = 1 << 14  # a full reduction of no more elements is done as one row, in cache
@@ -35,7 +36,10 @@ def is_pointwise(eqn: Eqn) -> bool:
 
 
 def is_joining(eqn: Eqn) -> bool:
-    return eqn.primitive.name == "concatenate" and 0 not in eqn.outvars[0].aval.shape
+    """Do kernels store the parts where they belong? Not those of a dtype that they do not know."""
+    aval = eqn.outvars[0].aval
+    return eqn.primitive.name == "concatenate" and 0 not in aval.shape \
+        and subset_dtype(aval.dtype) is not None
 
 
 class Group:
