@@ -239,13 +239,18 @@ class Jitted:
     def flatten(self, args, kwargs):
         """(dynamic leaves as boxes, cache key, how to call the function with inner leaves)."""
         count = len(args)
-        fixed = {i % count if -count <= i < 0 else i for i in self.static_argnums}
-        statics = tuple((i, args[i]) for i in sorted(fixed) if i < count)
-        named = tuple((k, kwargs[k]) for k in sorted(kwargs) if k in self.static_argnames)
-        dynamic = [a for i, a in enumerate(args) if i not in fixed]
-        dynamic_kwargs = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
+        fixed, statics, named = set(), (), ()
+        dynamic, dynamic_kwargs = list(args), kwargs
+        if self.static_argnums or self.static_argnames:
+            fixed = {i % count if -count <= i < 0 else i for i in self.static_argnums}
+            statics = tuple((i, args[i]) for i in sorted(fixed) if i < count)
+            named = tuple((k, kwargs[k]) for k in sorted(kwargs) if k in self.static_argnames)
+            dynamic = [a for i, a in enumerate(args) if i not in fixed]
+            dynamic_kwargs = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
         values, tree = tree_flatten((dynamic, dynamic_kwargs))
-        leaves = [self.box_leaf(v) for v in values]
+        cls = self.cls
+        leaves = [v if type(v) is cls and type(v.value) is np.ndarray else self.box_leaf(v)
+                  for v in values]
         mode = get_mode()
         key = (tree, tuple((b.spec, type(b)) for b in leaves), statics, named, mode.grad,
                config.x64)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import ctypes
 import struct
 import sys
+import threading
 from collections.abc import Sequence
+from weakref import WeakValueDictionary
 
 import numpy as np
 
@@ -21,7 +23,8 @@ from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.program import Var
 from minigrad.source import kernel_params
 
-RECYCLED = 3  # results that nobody holds any more are kept for so many calls, for their memory
+RECYCLED = 2  # results that nobody holds any more are kept for later calls, so many of each kind,
+LARGEST_RECYCLED = 1 << 25  # if they have no more bytes than that
 
 
 class Executable:
@@ -41,11 +44,19 @@ class Executable:
         try:
             instance = self.idle.pop()
         except IndexError:
-            instance = Instance(self.plan, self.kernels)
+            instance = Instance(self.plan, self.kernels, arena_of(self.plan.arena_size))
+        lock = instance.arena.lock
+        if not lock.acquire(False):  # another program, in another thread or around this one
+            self.idle.append(instance)
+            instance = Instance(self.plan, self.kernels, Arena(self.plan.arena_size))
+            lock = instance.arena.lock
+            lock.acquire()
         try:
             return instance.run(operands)
         finally:
-            self.idle.append(instance)
+            lock.release()
+            if len(self.idle) < 2:
+                self.idle.append(instance)
 
 
 # ------------------------------------------------------------------ compiling
@@ -83,21 +94,43 @@ def kernel_key(kernel) -> str:
     return repr((kernel.lines, kernel.types))
 
 
+# ------------------------------------------------------------------ memory
+
+
+class Arena:
+    """Memory for the intermediate values of one program at a time."""
+
+    def __init__(self, size: int):
+        self.memory = np.empty(size + ALIGNMENT, np.uint8)
+        self.base = -(-self.memory.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self.lock = threading.Lock()
+
+
+arenas: WeakValueDictionary[int, Arena] = WeakValueDictionary()  # by the logarithm of their size
+
+
+def arena_of(size: int) -> Arena:
+    """An arena that all programs of about that size share: they run one after another."""
+    key = max(size, 1 << 12).bit_length()
+    arena = arenas.get(key)
+    if arena is None:
+        arena = arenas[key] = Arena(1 << key)
+    return arena
+
+
 # ------------------------------------------------------------------ one instance
 
 
 class Instance:
     """An arena and the tables of all steps, for one call at a time."""
 
-    def __init__(self, plan: Plan, kernels: dict[str, native.Kernel]):
-        self.plan, self.kernels = plan, kernels
+    def __init__(self, plan: Plan, kernels: dict[str, native.Kernel], arena: Arena):
+        self.plan, self.kernels, self.arena = plan, kernels, arena
         self.machine = driver.machine()
         self.kept: list = []  # what the addresses in tables belong to
         self.error: BaseException | None = None
         self.code = self.words(driver.WORDS)
         self.count = len(plan.operands)
-        self.arena = np.empty(plan.arena_size + ALIGNMENT, np.uint8)
-        base = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
         fresh = [k for k in range(len(plan.results)) if k not in plan.written]
         self.fresh = fresh
         total = self.count + len(fresh)
@@ -105,7 +138,7 @@ class Instance:
         where = {("operand", k): k for k in range(self.count)}
         where |= {("result", k): self.count + i for i, k in enumerate(fresh)}
         sources = {key: self.values.ctypes.data + 8 * i for key, i in where.items()}
-        room = Room(self, plan, base, sources)
+        room = Room(self, plan, arena.base, sources)
         steps = room.steps(plan.steps)
         self.rows = self.kept[-1][:5 * steps[0]]
         patches = [(slot, where[key]) for key, slots in room.slots.items() for slot in slots]
@@ -159,7 +192,7 @@ class Instance:
             if sys.getrefcount(array) == 3:  # the list, the loop's variable, the question
                 return array
         array = np.empty(*shape)
-        if len(kept) < RECYCLED:
+        if len(kept) < RECYCLED and array.nbytes <= LARGEST_RECYCLED:
             kept.append(array)
         return array
 

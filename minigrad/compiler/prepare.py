@@ -7,13 +7,17 @@ import math
 from collections.abc import Callable, Sequence
 
 from minigrad.compiler.scalar import REDUCERS
-from minigrad.compiler.scans import with_better_scans
+from minigrad.compiler.scans import renamed, with_better_scans
 from minigrad.core import Aval, table
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 from minigrad.simplify import dead_code, inline_calls, simplify
 
 
 def prepare(program: Jaxpr) -> Jaxpr:
+    return rewritten(reduced(program), {"concatenate": pieces})
+
+
+def reduced(program: Jaxpr) -> Jaxpr:
     small = with_better_scans(simplify(inline_calls(program)))
     if any(e.primitive.name in REWRITES for e in small.eqns):
         small = simplify(rewritten(small, REWRITES))
@@ -21,7 +25,30 @@ def prepare(program: Jaxpr) -> Jaxpr:
     small = dead_code(rewritten(small, {
         "dot_general": lambda eqn: turned_operands(eqn, made),
         **dict.fromkeys(("add", "add_any"), lambda eqn: side_by_side(eqn, made))}))
-    return rewritten(small, {"concatenate": pieces})
+    return recomputed(small)
+
+
+def recomputed(program: Jaxpr) -> Jaxpr:
+    """The bodies of checkpoints in place of them: last, so that what they compute again is not
+    taken for what the program knows already."""
+    if not any(e.primitive.name == "remat2" for e in program.eqns):
+        return program
+    eqns: list[Eqn] = []
+    same: dict[Var, Atom] = {}
+    consts = dict(zip(program.constvars, program.consts))
+    for eqn in program.eqns:
+        eqn = eqn.replace(invars=[same.get(a, a) if type(a) is Var else a for a in eqn.invars])
+        if eqn.primitive.name != "remat2":
+            eqns.append(eqn)
+            continue
+        body = reduced(eqn.params["jaxpr"])
+        consts.update(zip(body.constvars, body.consts))
+        inside, outs = renamed(body, dict(zip(body.invars, eqn.invars)))
+        eqns += inside
+        same.update(zip(eqn.outvars, outs))
+    outvars = [same.get(v, v) if type(v) is Var else v for v in program.outvars]
+    return program.replace(eqns=eqns, outvars=outvars, constvars=list(consts),
+                           consts=list(consts.values()))
 
 
 def rewritten(program: Jaxpr, rewrites: dict) -> Jaxpr:
