@@ -20,6 +20,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax._src import tree_util
 from jax.extend import core as jax_core
 from jax.extend.source_info_util import register_exclusion, summarize
 
@@ -38,8 +39,22 @@ from minigrad.ops.fft import FftType
 from minigrad.ops.generators import RandomAlgorithm
 from minigrad.ops.solves import LinearSolve
 from minigrad.program import Eqn, Jaxpr, Var, eval_jaxpr
+from minigrad.tree import register_foreign
 
 register_exclusion(__file__)  # the line that an error names is the user's
+
+
+
+def real_jax_container(kind: type) -> tuple[Callable, Callable] | None:
+    """How the real JAX takes a class apart, so that `compat.jax.grad` of a function of Equinox
+    modules, say, knows their leaves."""
+    if kind not in tree_util._registry:
+        return None
+    return (lambda tree: jax.tree.flatten(tree, is_leaf=lambda x: x is not tree),
+            lambda treedef, children: jax.tree.unflatten(treedef, children))
+
+
+register_foreign(real_jax_container)
 
 # ------------------------------------------------------------------ the way in
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import jax
 import numpy as np
 import pytest
@@ -148,6 +150,26 @@ def test_arguments_are_pytrees_with_static_leaves():
     same(imported({"x": X, "n": 3, "f": jnp.sin}, kind="times"), jnp.sin(X) * 3)
     same(imported({"x": X, "n": 3, "f": jnp.cos}, kind="times"), jnp.cos(X) * 3)
     same(imported({"x": X, "n": 3, "f": None}, kind="plain"), X)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Layer:
+    """A container that only the real JAX knows of."""
+
+    weight: object
+    bias: object
+
+
+def test_gradients_of_containers_that_the_real_jax_knows():
+    def loss(layer):
+        return jnp.sum(jnp.tanh(layer.weight) * layer.bias)
+
+    layer = Layer(X, X + 1)
+    ours = compat.jax.grad(compat.from_jax(loss))(layer)
+    theirs = jax.grad(loss)(layer)
+    assert type(ours) is Layer
+    same([ours.weight, ours.bias], [theirs.weight, theirs.bias])
 
 
 def test_arrays_and_keys_of_the_real_jax_come_in_and_ours_go_out():

@@ -20,8 +20,9 @@ from typing import Any
 
 from minigrad.tree.treedef import (
     LEAF, DictKey, FlattenedIndexKey, GetAttrKey, Partial, PyTreeDef, SequenceKey, flatten_into,
-    keystr, node_of, register_dataclass, register_pytree_node, register_pytree_node_class,
-    register_pytree_with_keys, register_pytree_with_keys_class, register_static, simple_keystr,
+    keystr, node_of, register_dataclass, register_foreign, register_pytree_node,
+    register_pytree_node_class, register_pytree_with_keys, register_pytree_with_keys_class,
+    register_static, simple_keystr,
     treedef_is_leaf,
 )
 

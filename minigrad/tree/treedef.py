@@ -105,6 +105,9 @@ _registry: dict[type, _Node] = {
 }
 
 
+_foreign: list[Callable[[type], tuple[Callable, Callable] | None]] = []  # see register_foreign
+
+
 @functools.lru_cache(maxsize=256)  # the registry would keep every namedtuple class for ever
 def _namedtuple_node(kind: Any) -> _Node:
     return _Node(
@@ -125,6 +128,10 @@ def node_of(kind: type) -> _Node | None:
     """
     if kind in _registry or (issubclass(kind, tuple) and hasattr(kind, "_fields")):
         return _container(kind)
+    for lookup in _foreign:
+        if (functions := lookup(kind)) is not None:
+            register_pytree_node(kind, *functions)
+            return _registry[kind]
     return None
 
 
@@ -298,6 +305,13 @@ def register_pytree_node(
 
     _registry[nodetype] = _Node(flatten, unflatten_func, keys)
     _leaf_types.discard(nodetype)
+
+
+def register_foreign(lookup: Callable[[type], tuple[Callable, Callable] | None]) -> None:
+    """Ask another library about classes unknown here: `lookup(class)` gives the functions that
+    `register_pytree_node` takes, or None."""
+    _foreign.append(lookup)
+    _leaf_types.clear()
 
 
 def register_pytree_with_keys(
