@@ -12,7 +12,7 @@ import pytest
 from compat.substitution import substituted
 
 FOLDER = Path(__file__).parent / "programs"
-PROGRAMS = sorted(p.stem for p in FOLDER.glob("jax_*.py") if "devices" not in p.stem)
+PROGRAMS = sorted(p.stem for p in FOLDER.glob("jax_*.py"))
 RTOL = {"jax_bfgs": 1e-4, "jax_regression": 5e-5, "jax_gaussian_process": 1e-4}
 
 

@@ -166,7 +166,8 @@ class ShapeDtypeStruct:
     """A shape and a dtype that stand for an array."""
 
     def __init__(self, shape, dtype, *, weak_type: bool = False, sharding=None):
-        self.shape, self.dtype = tuple(shape), np.dtype(getattr(dtype, "dtype", dtype))
+        own = getattr(dtype, "dtype", dtype)  # of `jnp.float32`; np.float32 has a descriptor there
+        self.shape, self.dtype = tuple(shape), np.dtype(own if isinstance(own, np.dtype) else dtype)
         self.weak_type, self.sharding = weak_type, sharding
 
     ndim = property(lambda self: len(self.shape))

@@ -16,7 +16,7 @@ from typing import Any
 
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.ops import calls
-from minigrad.program import Jaxpr
+from minigrad.program import Jaxpr, effects_of
 from minigrad.source import array_function
 
 __all__ = ["Overlap", "compiled", "wants_compiler"]
@@ -36,7 +36,9 @@ def compiled(program: Jaxpr, into: dict[int, int] | None = None) -> Callable[[Se
     the place of operands (result -> operand). It is made once for each program and kept with it."""
     key = "compiled", tuple(sorted((into or {}).items()))
     if key not in program.cache:
-        program.cache[key] = build(program, into) if wants_compiler() else by_numpy(program, into)
+        # effects happen in the order of the program, which a plan need not keep
+        make = build if wants_compiler() and not effects_of(program) else by_numpy
+        program.cache[key] = make(program, into)
     return program.cache[key]
 
 
