@@ -269,7 +269,7 @@ class Instructions(Reader):
         if name in ("bits", "unbits"):
             return self.bitcast(args[0], dtype, BITS[dtype])
         if name == "some":
-            return self.reduced("or", "bool", args[0]) if isinstance(args[0], Vec) else args[0]
+            return self.any_lane(args[0]) if isinstance(args[0], Vec) else args[0]
         if name == "isnan":
             return self.compare_unordered(dtype, *args)
         if name == "isfinite":
@@ -298,6 +298,11 @@ class Instructions(Reader):
             kind, args, made = self.together(dtype, *args)
             return made(self.emit(f"lshr {kind} {args[0]}, {args[1]}"))
         return self.division(name, dtype, *args)
+
+    def any_lane(self, condition: Vec) -> str:
+        if self.mask:
+            condition = self.binary("&", "bool", condition, Vec(self.mask), "")
+        return self.reduced("or", "bool", condition)
 
     def bitcast(self, value: Any, source: str, target: str) -> Any:
         kind, (value,), made = self.together(source, value)

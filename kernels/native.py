@@ -85,16 +85,17 @@ loaded: WeakValueDictionary[str, machine.Code] = WeakValueDictionary()  # by dig
 def loaded_code(digest: str, names: Iterable[str],
                 text: Callable[[], tuple[str, bool]]) -> machine.Code:
     """The machine code of LLVM text, whose functions get the digest as part of their names."""
-    code = loaded.get(digest)
-    if code is None:
-        data = cache.read(digest)
-        if data is None:
-            written, vectors = text()
-            data = machine.object_file(written, {name: f"{name}.{digest}" for name in names},
-                                       vectors)
-            cache.write(digest, data)
-        code = loaded[digest] = machine.Code(data)
-    return code
+    with machine.lock:
+        code = loaded.get(digest)
+        if code is None:
+            data = cache.read(digest)
+            if data is None:
+                written, vectors = text()
+                rename = {name: f"{name}.{digest}" for name in names}
+                data = machine.object_file(written, rename, vectors)
+                cache.write(digest, data)
+            code = loaded[digest] = machine.Code(data)
+        return code
 
 
 def digest_of(*parts: Any) -> str:

@@ -52,6 +52,16 @@ def test_functions_are_as_exact(lesser):
             assert error <= allowed, (name, dtype, where, error)
 
 
+def test_pieces_of_any_size_give_the_same_bits(lesser):
+    for dtype in FLOATS:
+        for name, kernel in compiled(list(TABLE), dtype).items():
+            args = samples(name, dtype, 300)
+            whole, pieces = results(kernel, *args), np.empty_like(args[0])
+            for start in range(0, pieces.size, 19):
+                kernel(*args, pieces, start=start, stop=min(start + 19, pieces.size))
+            np.testing.assert_array_equal(whole, pieces, err_msg=name)
+
+
 def test_rows_and_halves(lesser):
     kernel = native.compile_kernels(
         ROWS, {"rows": {"x": "f32*", "b": "f16*", "out": "bf16*"}})["rows"]

@@ -44,6 +44,19 @@ def test_every_row_could_fail(kernels):
         assert ulps(name, dtype, args, wrong).max() > getattr(row, dtype), name
 
 
+def test_pieces_of_any_size_give_the_same_bits(kernels):
+    """Whole vectors, the masked rest and numbers one by one: a cut changes nothing."""
+    dtype, compiled_kernels = kernels
+    rng = np.random.default_rng(0)
+    for name, kernel in compiled_kernels.items():
+        args = samples(name, dtype, 700, seed=3)
+        whole, pieces = results(kernel, *args), np.empty_like(args[0])
+        cuts = [0, *np.cumsum(rng.integers(1, 70, 40)).clip(0, pieces.size), pieces.size]
+        for start, stop in zip(cuts, cuts[1:]):
+            kernel(*args, pieces, start=start, stop=stop)
+        np.testing.assert_array_equal(whole, pieces, err_msg=name)
+
+
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_numba_computes_the_same_bits(dtype, monkeypatch):
     names = list(TABLE)
