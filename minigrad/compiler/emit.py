@@ -289,6 +289,11 @@ class Writer(Passes):
         eqn = self.fuser.made.get(atom)
         if atom in self.region.at:
             return self.computed(atom, tuple(at), scope)
+        if atom in self.fuser.inlined:
+            at = tuple(at)
+            scope = self.scope_for(set().union(*(i.axes() for i in at), set()), scope)
+            known = scope.find((atom, at))
+            return known or self.remember(atom, at, scope, self.expression(eqn, at, scope))
         if eqn is None or atom in self.fuser.home:
             return self.load(atom, flatten(at, atom.aval.shape), scope)
         if eqn.primitive.name == "iota":

@@ -21,10 +21,10 @@ from collections.abc import Sequence
 from minigrad.compiler.access import goes, is_view, keeps_memory
 from minigrad.compiler.computed import COMPUTED, is_computed
 from minigrad.compiler.index import ZERO, Index, axis
-from minigrad.compiler.scalar import is_reducer
+from minigrad.compiler.scalar import EXPENSIVE, is_reducer
 from minigrad.compiler.scalar import is_pointwise as has_body
 from minigrad.compiler.scalar import subset_dtype
-from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
+from minigrad.program import Atom, Eqn, Jaxpr, Var
 
 LARGEST_ROW = 1 << 14  # a full reduction of no more elements is done as one row, in cache
 MOST_EQUATIONS, MOST_ARRAYS = 96, 32
@@ -100,6 +100,8 @@ class Fuser:
         for eqn in program.eqns:
             self.place(eqn)
         self.merge_regions()
+        self.inlined: set[Var] = set()  # values that are computed again wherever they are read
+        self.inline_producers()
 
     # ---- views
 
@@ -143,6 +145,13 @@ class Fuser:
                 return None, chain
             atom = eqn.invars[0]
         return (atom if type(atom) is Var else None), chain
+
+    def sources(self, atom: Atom) -> list[Var]:
+        """The arrays that an operand is read from: under views, and under inlined values."""
+        found, _ = self.source(atom)
+        if found in self.inlined:
+            return [v for a in self.made[found].invars for v in self.sources(a)]
+        return [] if found is None else [found]
 
     # ---- placing equations
 
@@ -448,6 +457,37 @@ class Fuser:
             if g is not None and g is not merged and g.reach & (old | new):
                 g.reach = g.reach & ~old | new | merged.reach
 
+    # ---- cheap producers
+
+    def inline_producers(self) -> None:
+        """A few cheap operations on what is in memory anyway (a bias added to a product) are done
+        again by whoever reads the result, rather than stored and loaded."""
+        readers: dict[Var, set[int]] = {}
+        for g in self.groups:
+            for e in g.eqns if g is not None else ():
+                for a in e.invars:
+                    found = self.source(a)[0]
+                    if self.home.get(found) is not g:
+                        readers.setdefault(found, set()).add(g.number)
+        kept = {self.source(out)[0] for out in self.program.outvars}
+        for g in self.groups:
+            if isinstance(g, Region) and self.is_cheap(g) and not kept & set(g.at):
+                users = set().union(*(readers.get(v, ()) for v in g.at))
+                if all(isinstance(self.groups[n], Region) for n in users):
+                    self.groups[g.number] = None
+                    for v in g.at:
+                        del self.home[v]
+                        self.inlined.add(v)
+
+    def is_cheap(self, region: Region) -> bool:
+        """Reads it hardly more memory than it writes, to compute next to nothing?"""
+        if len(region.eqns) > 3 or region.rows is not None or not region.axes or any(
+                e.primitive.name in EXPENSIVE or e.primitive.name in COMPUTED or is_view(e)
+                or is_reducer(e) for e in region.eqns):
+            return False
+        read = {v for e in region.eqns for a in e.invars for v in self.sources(a)} - set(region.at)
+        return sum(v.aval.size for v in read) < 1.5 * region.eqns[-1].outvars[0].aval.size
+
 
 def fits(region: Region, at: Sequence[Index]) -> bool:
     """May a value stand there? Everywhere in the nest, or, in rows, once a row."""
@@ -455,7 +495,3 @@ def fits(region: Region, at: Sequence[Index]) -> bool:
     if used == set(region.axes):
         return True
     return region.rows is not None and not region.outer and used == set(region.rows)
-
-
-def is_scalar_literal(atom: Atom) -> bool:
-    return type(atom) is Literal

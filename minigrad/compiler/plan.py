@@ -72,8 +72,8 @@ class Planner:
         needs: dict[int, set[int]] = {}
         for g in groups:
             needs[g.number] = {
-                h.number for e in g.eqns for a in e.invars
-                if (h := self.fuser.home.get(self.fuser.source(a)[0])) is not None and h is not g}
+                h.number for e in g.eqns for a in e.invars for v in self.fuser.sources(a)
+                if (h := self.fuser.home.get(v)) is not None and h is not g}
         position = {id(e): k for k, e in enumerate(self.program.eqns)}
         first = {g.number: min(position[id(e)] for e in g.eqns) for g in groups}
         done: set[int] = set()
@@ -99,9 +99,8 @@ class Planner:
         for group in self.fuser.groups:
             for eqn in group.eqns if group is not None else ():
                 for a in eqn.invars:
-                    found = self.fuser.source(a)[0] if isinstance(group, Region) else self.base(a)
-                    if found is not None and self.fuser.home.get(found) is not group:
-                        wanted.add(found)
+                    wanted.update(v for v in self.reads(group, a)
+                                  if self.fuser.home.get(v) is not group)
         return wanted | {b for out in self.program.outvars if (b := self.base(out)) is not None}
 
     def name_results(self) -> None:
@@ -144,7 +143,7 @@ class Planner:
                 or self.positions[home.number] < self.safe_after:
             return False
         readers = {g.number: g for g in self.fuser.groups if g is not None and any(
-            self.reads(g, a) is old for e in g.eqns for a in e.invars)}
+            old in self.reads(g, a) for e in g.eqns for a in e.invars)}
         readers.pop(home.number, None)
         if any(self.positions[n] > self.positions[home.number] for n in readers):
             return False
@@ -153,8 +152,12 @@ class Planner:
         writer = Writer(self.fuser, home, [new], {})
         return writer.reads_only_at(old, flatten(home.at[new], new.aval.shape), new)
 
-    def reads(self, group: Group, atom):
-        return self.fuser.source(atom)[0] if isinstance(group, Region) else self.base(atom)
+    def reads(self, group: Group, atom) -> list[Var]:
+        """The arrays that an operand is read from."""
+        if isinstance(group, Region):
+            return self.fuser.sources(atom)
+        base = self.base(atom)
+        return [] if base is None else [base]
 
     def temporary(self, shape, dtype) -> Buffer:
         made = Buffer("arena", -1, shape, np.dtype(dtype))
