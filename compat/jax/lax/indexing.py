@@ -32,7 +32,7 @@ def dynamic_update_slice(operand, update, start_indices, *, allow_negative_indic
 
 
 def check_starts(start_indices, x) -> None:
-    if np.ndim(start_indices) == 1 and len(start_indices) != x.ndim:
+    if not np.isscalar(start_indices) and len(start_indices) != x.ndim:
         raise ValueError("Length of slice indices must match number of operand dimensions "
                          f"({len(start_indices)} vs {x.shape})")
 
