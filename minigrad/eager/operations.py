@@ -184,11 +184,12 @@ def backward_operation(entry, function: Callable) -> Callable:
     if len(entry.wanted) != 1 or len(entry.out_specs) != 1 or len(steps) < 2:
         return function
     count = len(entry.input_places if entry.recompute else entry.saved)
-    saved = ", ".join(f"s{i}" for i in range(count))
+    saved = [f"s{i}, " for i in range(count)]  # of a linear operation none
     namespace = {"function": function}
-    exec(f"def backward(g, {saved}):\n    return function(g, ({saved},))", namespace)
+    exec(f"def backward(g, {''.join(saved)}):\n    return function(g, ({''.join(saved)}))",
+         namespace)
     run = op(namespace["backward"], cls=entry.cls, name=f"{entry.name}_backward")
-    return lambda g, values: run(g, *values)
+    return lambda g, values: run(g, *(values or ()))
 
 
 as_operation.append(backward_operation)
