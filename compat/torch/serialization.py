@@ -318,7 +318,7 @@ class WeightsReader(Reader):
                                          f"`add_safe_globals`, but got {kind}")
         super().load_build()
 
-    dispatch[pickle.BUILD[0]] = load_build
+    dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
 
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None,

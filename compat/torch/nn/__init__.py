@@ -8,7 +8,7 @@ from compat.torch.nn.attention import (
     TransformerEncoder, TransformerEncoderLayer,
 )
 from compat.torch.nn.containers import (
-    ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential,
+    DataParallel, ModuleDict, ModuleList, ParameterDict, ParameterList, Sequential,
 )
 from compat.torch.nn.layers import (
     Bilinear, Conv1d, Conv2d, Conv3d, ConvTranspose1d, ConvTranspose2d, ConvTranspose3d, Embedding,
@@ -44,3 +44,5 @@ from compat.torch.nn.simple import (
 from compat.torch.tensor import Buffer, Parameter
 
 globals().update(_losses.LOSSES)  # MSELoss, CrossEntropyLoss ... one table
+
+from compat.torch.nn import modules  # noqa: E402  (all names are there)

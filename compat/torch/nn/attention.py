@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from compat.torch import creation
 from compat.torch.dtypes import get_default_dtype
@@ -82,7 +83,7 @@ class MultiheadAttention(Module):
         return (out.transpose(0, 1) if swap else out), weights
 
 
-ACTIVATIONS = {"relu": F.relu, "gelu": F.gelu}
+ACTIVATIONS: dict[str, Callable] = {"relu": F.relu, "gelu": F.gelu}
 
 
 def activation_of(activation):

@@ -261,3 +261,14 @@ def type_line(name, p) -> str:
     kind = "Parameter" if isinstance(p, Parameter) else "Tensor"
     size = "x".join(map(str, p.shape))
     return f"    ({name}): {kind} containing: [torch.{p.dtype.name} of size {size}]"
+
+
+class DataParallel(Module):
+    """A module on all devices, of which there is one: it is called as it is."""
+
+    def __init__(self, module: Module, device_ids=None, output_device=None, dim=0):
+        super().__init__()
+        self.module, self.device_ids = module, device_ids or []
+
+    def forward(self, *inputs, **kwargs):
+        return self.module(*inputs, **kwargs)

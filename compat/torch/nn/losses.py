@@ -21,7 +21,9 @@ def legacy_reduction(size_average, reduce) -> str:
 
 
 class Loss(Simple):
-    """A comparison of input and target."""
+    """A comparison of input and target. Losses of the user may take the reduction alone."""
+
+    settings = OLD | MEAN
 
     inputs = ("input", "target")
     legacy = tuple(OLD)

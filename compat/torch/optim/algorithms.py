@@ -19,7 +19,7 @@ def moments(group, p) -> dict:
         | ({"max_exp_avg_sq": None} if group["amsgrad"] else {})
 
 
-Adam = optimizer(
+Adam: type = optimizer(
     "Adam", rules.adam,
     {"lr": 1e-3} | BETAS | {"amsgrad": False} | ADAM | {"decoupled_weight_decay": False},
     "foreach maximize capturable differentiable fused decoupled_weight_decay", moments)

@@ -236,7 +236,7 @@ class ReduceLROnPlateau(LRScheduler):
             best + sign * self.threshold
         return a > bound if sign > 0 else a < bound
 
-    def step(self, metrics, epoch=None) -> None:
+    def step(self, metrics, epoch=None) -> None:  # type: ignore[override]
         current = float(metrics)
         self.last_epoch = self.last_epoch + 1 if epoch is None else epoch
         better = self.is_better(current, self.best)

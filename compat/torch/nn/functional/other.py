@@ -11,13 +11,16 @@ from compat.torch.indexing import index_put_op
 from compat.torch.nn.functional.pooling import avg_pool2d
 from compat.torch.operation import operation
 from compat.torch.selecting import where
-from compat.torch.promotion import cast, expand_to
+from compat.torch.pointwise import like
+from compat.torch.promotion import cast, expand_to, expanded, inexact
+from compat.torch.reductions import axes_of, fold, root, spread
 from compat.torch.joining import constant_pad
 from compat.torch.tensor import from_array
-from compat.torch.views import broadcast_tensors
 from minigrad import core
 from minigrad.core import I64, aval_of
+from minigrad.ops import elementwise as e
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
+from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.selection import select_n, stop_gradient
 from minigrad.ops.shaping import reshape
 
@@ -183,13 +186,24 @@ def pad(input, pad, mode="constant", value=None):
     return out
 
 
+@operation(name="cosine_similarity", tensors=("x1", "x2"))
+def cosine_op(x1, x2, dim=1, eps=1e-8):
+    x1, x2 = expanded(x1, x2, dtype=inexact(x1, x2))
+    axes, shape = axes_of(x1, dim), aval_of(x1).shape
+
+    def direction(x):
+        """x over its norm, which is at least eps; the derivative goes through the bound."""
+        norm = root(fold(reduce_sum, e.square(x), axes))
+        least = e.max_(norm, like(norm, eps))
+        norm = e.add(norm, stop_gradient(e.sub(least, norm)))
+        return e.div(x, spread(norm, shape))
+
+    return fold(reduce_sum, e.mul(direction(x1), direction(x2)), axes, False)
+
+
 def cosine_similarity(x1, x2, dim=1, eps=1e-8):
     """x1 . x2 / (|x1| |x2|) along `dim`."""
-    x1, x2 = broadcast_tensors(x1, x2)
-    norms = [x.norm(dim=dim, keepdim=True) for x in (x1, x2)]
-    for norm in norms:
-        norm.data.clamp_(min=eps)  # PyTorch's derivative goes through the bound
-    return ((x1 / norms[0]) * (x2 / norms[1])).sum(dim)
+    return cosine_op(x1, x2, dim, eps)
 
 
 def pairwise_distance(x1, x2, p=2.0, eps=1e-6, keepdim=False):

@@ -7,6 +7,7 @@ masked weight is computed by a hook. A method says which elements go.
 from __future__ import annotations
 
 import numbers
+from typing import Any
 
 from compat.torch import creation
 from compat.torch.joining import cat
@@ -14,7 +15,7 @@ from compat.torch.random import rand, rand_like
 from compat.torch.tensor import Parameter
 
 
-def count_of(amount, size: int) -> int:
+def count_of(amount: Any, size: int) -> int:
     """A number of elements, or a share of them."""
     if not isinstance(amount, numbers.Real):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")

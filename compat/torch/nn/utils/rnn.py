@@ -14,7 +14,7 @@ from compat.torch import creation
 from compat.torch.tensor import from_array
 from minigrad import core
 
-Packed = namedtuple("PackedSequence", "data batch_sizes sorted_indices unsorted_indices")
+Packed = namedtuple("Packed", "data batch_sizes sorted_indices unsorted_indices")
 
 
 class PackedSequence(Packed):
