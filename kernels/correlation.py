@@ -90,9 +90,12 @@ class Axis:
 class Padded:
     """The copy of an image with zeros around, taken apart by strides; how it is made."""
 
-    def __init__(self, rows: Axis, columns: Axis, view: View, images: int, features: int,
-                 image_axis: int, feature_axis: int):
-        self.rows, self.columns = rows, columns
+    def __init__(self, rows: Axis, columns: Axis, view: View, image_axis: int, feature_axis: int,
+                 dtype: np.dtype):
+        from kernels import direct
+
+        self.rows, self.columns, self.dtype = rows, columns, dtype
+        images, features = view.shape[image_axis], view.shape[feature_axis]
         self.part = rows.padded * columns.padded
         self.parts = sorted({(a, b) for met in rows.kinds for _, a, _ in met
                              for others in columns.kinds for _, b, _ in others}) or [(0, 0)]
@@ -103,6 +106,26 @@ class Padded:
         self.words = (features, strides[image_axis], strides[feature_axis], *strides[2:],
                       rows.size, columns.size, rows.stride, columns.stride, rows.low, columns.low,
                       rows.padded, columns.padded, len(self.parts), *map(address_of, self.held))
+        if strides[3] == rows.stride == columns.stride == 1:
+            self.by_vectors(strides[image_axis], strides[feature_axis], strides[2])
+        else:
+            self.kernel = direct.copying("pad_planes", dtype.char).address
+
+    def by_vectors(self, x_image: int, x_feature: int, x_row: int) -> None:
+        """Pixels that follow each other are copied a vector at a time."""
+        from kernels import direct
+
+        rows, columns, n = self.rows, self.columns, direct.lanes(self.dtype)
+        vectors = []
+        for j in range(0, columns.padded, n):
+            first = min(max(columns.low - j, 0), n)
+            last = min(max(columns.low + columns.size - j, first), n)
+            vectors.append((j - columns.low, bits(first, last),
+                            bits(0, min(n, columns.padded - j))))
+        self.held.append(held(vectors))
+        self.kernel = direct.pad_vectors(self.dtype.char).address
+        self.words = (address_of(self.held[-1]), len(vectors), self.features, x_image, x_feature,
+                      x_row, rows.size, rows.low, rows.padded, columns.padded)
 
     def offset(self, row_part, row_shift, column_part, column_shift) -> int:
         return (self.parts.index((row_part, column_part)) * self.part
@@ -115,11 +138,11 @@ class Padded:
                 for i, a, row in self.rows.kinds[row_kind]
                 for j, b, column in self.columns.kinds[column_kind]]
 
-    def make(self, kernel: int, source: int, dtype, slack: int):
-        out = np.empty(self.images * self.features * self.plane + slack, dtype)
+    def make(self, source: int, slack: int):
+        out = np.empty(self.images * self.features * self.plane + slack, self.dtype)
         out[-slack:] = 0
         units = self.images * self.features
-        pool.run(kernel, table(source, address_of(out), *self.words), units,
+        pool.run(self.kernel, table(source, address_of(out), *self.words), units,
                  max(1, WORTH // (2 * self.plane)))
         return out
 
@@ -166,12 +189,11 @@ class Correlation:
         axes = [Axis(*pair) for pair in zip(
             conv.x.shape[2:], (rows, columns), conv.y.shape[2:], conv.strides, conv.holes,
             conv.dilation, (low for low, _ in conv.padding))]
-        self.padded = Padded(*axes, conv.x, images, features, 0, 1)
+        self.padded = Padded(*axes, conv.x, 0, 1, conv.dtype)
         n = direct.lanes(conv.dtype)
         block, vectors = direct.block_for(each_out, sum(1 for _ in runs(
             axes[0].counts[0], axes[1].counts[0], axes[1].padded, n)))
-        copies = direct.copies(letter)
-        self.pad, self.pack = copies["pad_planes"].address, copies["pack_weights"].address
+        self.pack = direct.copying("pack_weights", letter).address
         self.correlate = direct.correlate(letter, block, vectors).address
         self.slack = n * (vectors + 1)
         starts = [(g * each_out + o, g, min(block, each_out - o))
@@ -215,7 +237,7 @@ class Correlation:
         out = np.empty(conv.out_shape, conv.dtype) if out is None else out
         if missing:
             out[...] = 0
-        image = padded.make(self.pad, address_of(x), conv.dtype, self.slack)
+        image = padded.make(address_of(x), self.slack)
         for taps, weight_taps, offsets, places, starts, segments, step in self.kinds:
             if not taps:
                 continue

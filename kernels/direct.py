@@ -308,6 +308,51 @@ def turn_ir(name: str, scalar: str, n: int) -> str:
     return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
 
 
+PAD = ("source out vectors vector_count features x_image x_feature x_row rows low_row out_rows "
+       "out_columns").split()
+
+
+def pad_ir(name: str, scalar: str, n: int) -> str:
+    """`pad_planes` for rows without gaps, a vector at a time; units (image, feature).
+
+    vectors: (what to add to the first pixel of a row, lanes that are read, lanes that are written).
+    """
+    text = Text()
+    v = Vectors(text, scalar, n)
+    w = {name: text.word("%table", i) for i, name in enumerate(PAD)}
+    for name_ in ("source", "out", "vectors"):
+        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    plane = text.let(f"mul i64 {w['out_rows']}, {w['out_columns']}")
+    with text.loop("u", "%start", "%stop") as unit:
+        image = text.let(f"udiv i64 {unit.index}, {w['features']}")
+        feature = text.let(f"urem i64 {unit.index}, {w['features']}")
+        first = text.madd(image, w["x_image"], text.let(f"mul i64 {feature}, {w['x_feature']}"))
+        target = v.at(w["out"], text.let(f"mul i64 {unit.index}, {plane}"))
+        with text.loop("i", "0", w["out_rows"]) as i:
+            row = text.let(f"sub i64 {i.index}, {w['low_row']}")
+            there = text.let(f"icmp ult i64 {row}, {w['rows']}")
+            source = v.at(w["source"], text.madd(row, w["x_row"], first))
+            line = v.at(target, text.let(f"mul i64 {i.index}, {w['out_columns']}"))
+            with text.loop("j", "0", w["vector_count"]) as j:
+                at = text.let(f"mul i64 {j.index}, 3")
+                shift = text.word(w["vectors"], at)
+                read = text.word(w["vectors"], text.let(f"add i64 {at}, 1"))
+                read = text.let(f"select i1 {there}, i64 {read}, i64 0")
+                written = v.mask(text.word(w["vectors"], text.let(f"add i64 {at}, 2")))
+                pixels = v.masked_load(v.at(source, shift), v.mask(read))
+                place = v.at(line, text.let(f"mul i64 {j.index}, {n}"))
+                text.add(f"call void @llvm.masked.store.{v.suffix}.p0({v.type} {pixels}, "
+                         f"ptr {place}, i32 {v.align}, <{n} x i1> {written})")
+    return module(name, text, v)
+
+
+@lru_cache
+def pad_vectors(letter: str):
+    name = f"pad_vectors_{letter}"
+    text = pad_ir(name, TYPES[letter][0], lanes(np.dtype(letter)))
+    return compile_ir(text, name, vectors=True)[name]
+
+
 @lru_cache
 def correlate(letter: str, features: int, vectors: int):
     """The kernel for dtype "f" or "d" with such a block."""
@@ -339,7 +384,7 @@ def turn(letter: str):
 
 # ------------------------------------------------------------------ getting ready
 
-COPIES = '''
+PAD_PLANES = '''
 def pad_planes(x, out, features, x_image, x_feature, x_row, x_column, rows, columns,
                stride_row, stride_column, low_row, low_column, out_rows, out_columns, parts,
                part_rows, part_columns, start, stop):
@@ -376,8 +421,9 @@ def pad_planes(x, out, features, x_image, x_feature, x_row, x_column, rows, colu
                             out[at + j] = x[base + j * step]
                 for j in range(last, out_columns):
                     out[at + j] = 0.0
+'''
 
-
+PACK_WEIGHTS = '''
 def pack_weights(w, out, places, counts, taps, tap_count, features, w_out, w_in, block,
                  start, stop):
     """Blocks of output features side by side: (block of outputs, input, tap, output)."""
@@ -392,20 +438,20 @@ def pack_weights(w, out, places, counts, taps, tap_count, features, w_out, w_in,
                     else:
                         out[target + f] = 0.0
 '''
-ROWS = {
-    "pad_planes": ("x out", "features x_image x_feature x_row x_column rows columns stride_row "
-                   "stride_column low_row low_column out_rows out_columns parts part_rows* "
-                   "part_columns*"),
-    "pack_weights": ("w out", "places* counts* taps* tap_count features w_out w_in block"),
+COPIES = {
+    "pad_planes": (PAD_PLANES, "x out", "features x_image x_feature x_row x_column rows columns "
+                   "stride_row stride_column low_row low_column out_rows out_columns parts "
+                   "part_rows* part_columns*"),
+    "pack_weights": (PACK_WEIGHTS, "w out", "places* counts* taps* tap_count features w_out w_in "
+                     "block"),
 }
 
 
 @lru_cache
-def copies(letter: str) -> dict:
-    """`pad_planes` and `pack_weights` for a dtype."""
-    signatures = {}
-    for name, (arrays, integers) in ROWS.items():
-        signatures[name] = dict.fromkeys(arrays.split(), f"{TYPES[letter][1]}* restrict")
-        for i in integers.split():
-            signatures[name][i.rstrip("*")] = "i64*" if i.endswith("*") else "i64"
-    return compile_kernels(COPIES, signatures)
+def copying(name: str, letter: str):
+    """`pad_planes` or `pack_weights` for a dtype."""
+    source, arrays, integers = COPIES[name]
+    signature = dict.fromkeys(arrays.split(), f"{TYPES[letter][1]}* restrict")
+    for i in integers.split():
+        signature[i.rstrip("*")] = "i64*" if i.endswith("*") else "i64"
+    return compile_kernels(source, {name: signature})[name]

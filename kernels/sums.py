@@ -23,7 +23,7 @@ def padded_image(conv: Conv) -> Padded:
     axes = [Axis(*pair) for pair in zip(
         conv.x.shape[2:], (rows, columns), conv.logical[2:], conv.holes, conv.strides,
         (1, 1), (low for low, _ in conv.padding))]
-    return Padded(*axes, conv.x, conv.x.shape[1], conv.x.shape[0], 1, 0)
+    return Padded(*axes, conv.x, 1, 0, conv.dtype)
 
 
 class PixelSums:
@@ -43,7 +43,6 @@ class PixelSums:
             -(-len(taps) // s[0]) * s[0] * -(-each_out // (s[1] * self.n)) * s[1], -s[0] * s[1]))
         self.taps = held(taps + [taps[-1]] * (-len(taps) % self.taps_each))
         self.width = vectors * self.n
-        self.pad = direct.copies(letter)["pad_planes"].address
         self.turn = direct.turn(letter).address
         self.sums = direct.sum_pixels(letter, self.taps_each, vectors).address
         # One group's features stand at the start of a vector each.
@@ -56,7 +55,7 @@ class PixelSums:
 
     def __call__(self, x, y, out=None):
         conv, padded = self.conv, self.padded
-        image = padded.make(self.pad, address_of(x), conv.dtype, self.n)
+        image = padded.make(address_of(x), self.n)
         images, pixels = padded.images, math.prod(conv.y.shape[2:])
         ct_pixel = conv.batch_groups * self.each_width
         ct = np.empty((images, pixels, ct_pixel), conv.dtype)
@@ -119,14 +118,13 @@ class FewSums:
             (row * self.padded.columns.padded + column, row * columns + column,
              bits(0, min(n, columns - column)))
             for row in range(rows) for column in range(0, columns, n)])
-        self.pad = direct.copies(letter)["pad_planes"].address
         self.sums = direct.sum_few(letter, self.taps_each).address
         self.each_in = conv.x.shape[0] // conv.batch_groups
         self.parts = -(-conv.x.shape[1] // IMAGES_EACH)
 
     def __call__(self, x, y, out=None):
         conv, padded = self.conv, self.padded
-        image = padded.make(self.pad, address_of(x), conv.dtype, 16)
+        image = padded.make(address_of(x), 16)
         outs, images, *space = conv.y.shape
         ct = np.ascontiguousarray(conv.y.of(y).swapaxes(0, 1))  # image, feature, pixels
         pixels = math.prod(space)

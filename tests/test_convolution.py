@@ -126,7 +126,8 @@ def test_not_a_number_and_infinity_stay_where_they_belong():
 def test_other_processors_vectors(size, monkeypatch):
     """Blocks and lanes as on processors with vectors of `size` bytes; LLVM makes do here."""
     made = [vectors.vector_bytes, direct.shapes, direct.sum_shapes, direct.correlate,
-            direct.sum_pixels, direct.sum_few, direct.turn]
+            direct.sum_pixels, direct.sum_few, direct.turn,
+            direct.pad_vectors]
     for cached in made:
         cached.cache_clear()
     monkeypatch.setattr(vectors, "vector_bytes", lambda: size)
