@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 
 from minigrad import errors
 from minigrad.core import (
-    Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, owns,
+    Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, owns, table,
 )
 from minigrad.ops.families import broadcast_batch, move_axis
 from minigrad.program import Jaxpr, eval_jaxpr, stage
@@ -47,8 +47,9 @@ class BatchTrace(Trace):
 
     origin = "vmap"
 
-    def __init__(self, size: int, name=None):
+    def __init__(self, size: int, name=None, shared_sums: bool = False):
         self.size = AxisSize.named(size, name)
+        self.shared_sums = shared_sums  # positions are devices: see `sum_of_shared`
 
     def interpret(self, primitive: Primitive, args: list, params: dict):
         own = [type(a) is BatchTracer and a.trace is self for a in args]
@@ -69,9 +70,9 @@ class BatchTrace(Trace):
 
 
 def batch_flat(f: Callable[..., list], size: int, args: Sequence, dims: Sequence,
-               name=None) -> tuple[list, list]:
+               name=None, shared_sums: bool = False) -> tuple[list, list]:
     """Map a function of flat values; returns the outputs and their batch axes."""
-    trace = BatchTrace(size, name)
+    trace = BatchTrace(size, name, shared_sums)
     with level(trace, grad=get_mode().grad):
         boxes = [box(BatchTracer(trace, a, d), type(a)) if isinstance(a, Tensor) else
                  box(BatchTracer(trace, a, d)) for a, d in zip(args, dims, strict=True)]
@@ -79,6 +80,26 @@ def batch_flat(f: Callable[..., list], size: int, args: Sequence, dims: Sequence
         pairs = [(o.value.value, o.value.dim) if isinstance(o, Tensor) and owns(trace, o)
                  else (o, None) for o in outs]
     return [o for o, _ in pairs], [d for _, d in pairs]
+
+
+def sum_of_shared(cotangent, primal):
+    """Where positions are devices, what they share is one value, and a gradient taken inside by it
+    is the sum of what each device contributes, as in jax.shard_map. Under vmap each position has
+    a gradient of its own."""
+    trace, ct, x, names = get_mode().trace, cotangent, primal, []
+    while isinstance(trace, BatchTrace) and trace.shared_sums:
+        (ct, varies), (x, varied) = below(trace, ct), below(trace, x)
+        if varies and not varied:
+            names.append(trace.size.name)
+        trace = trace.outer.trace
+    return table["psum"](cotangent, axes=tuple(names))[0] if names else cotangent
+
+
+def below(trace: BatchTrace, x):
+    """(the value one level down, does it vary along the axis?)"""
+    if isinstance(x, Tensor) and owns(trace, x):
+        return x.value.value, x.value.dim is not None
+    return x, False
 
 
 def batch_jaxpr(jaxpr: Jaxpr, size: AxisSize, dims: Sequence[int | None],

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from minigrad import errors
-from minigrad.batch import vmap
+from minigrad.batch import sum_of_shared, vmap
 from minigrad.core import Linear, Tensor, aval_of, box, class_of, table
 from minigrad.forward import (
     flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
@@ -106,8 +106,9 @@ def vjp(f: Callable, *primals, has_aux: bool = False):
         cts = [check_cotangent(ct, o) for ct, o in zip(cts, outs)]
         parts = iter(pull(cts))
         grads = [next(parts) if w else None for w in wanted]
-        return tree_unflatten(
-            in_tree, [instantiate_tangent(g, p) for g, p in zip(grads, flat_primals)])
+        return tree_unflatten(in_tree, [
+            instantiate_tangent(g if g is None else sum_of_shared(g, p), p)
+            for g, p in zip(grads, flat_primals)])
 
     value = tree_unflatten(out_tree, outs)
     return (value, pullback, lower_aux(out["aux"])) if has_aux else (value, pullback)

@@ -22,12 +22,12 @@ from compat.jax.devices import (
     process_count, process_index, process_indices,
 )
 from compat.jax.jitting import ShapeDtypeStruct, eval_shape, jit, make_jaxpr
-from compat.jax.parallel import pmap, shard_map
+from compat.jax.parallel import pmap, shard_map, smap
 from compat.jax.sharding import NamedSharding, P, Shard, make_mesh, reshard, set_mesh
 from compat.jax.transforms import (
     block_until_ready, clear_caches, copy_to_host_async, device_get, device_put, ds,
     effects_barrier, fwd_and_bwd, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
-    linearize, named_call, named_scope, typeof, value_and_grad, vjp, vmap,
+    linearize, live_arrays, named_call, named_scope, print_environment_info, typeof, value_and_grad, vjp, vmap,
 )
 from minigrad.forward import FLOAT0 as float0
 

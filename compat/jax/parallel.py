@@ -140,13 +140,26 @@ def shard_map(f: Callable | None = None, /, *, out_specs, in_specs=None, mesh=No
         mapped: Callable = flat
         for name in reversed(names):
             in_axes = tuple(0 if name in used(s) else None for s in specs)
-            mapped = along(mapped, in_axes, name, over.shape[name])
+            mapped = along(mapped, in_axes, name, over.shape[name], check)
         outs, varying = mapped(*blocks)
         result = spread_specs("out_specs", out_tree[0], out_specs)
         return tree_unflatten(out_tree[0], [
             joined(x, s, over, names, v, check) for x, s, v in zip(outs, result, varying)])
 
     return call
+
+
+def smap(f: Callable | None = None, /, *, in_axes, out_axes, axis_name) -> Callable:
+    """`shard_map` over one axis of the current mesh, with axes in the place of specs."""
+    if f is None:
+        return functools.partial(smap, in_axes=in_axes, out_axes=out_axes, axis_name=axis_name)
+
+    def spec(axis):
+        return PartitionSpec() if axis is None else PartitionSpec(*[None] * axis, axis_name)
+
+    is_leaf = lambda a: a is None
+    return shard_map(f, in_specs=tree_map(spec, in_axes, is_leaf=is_leaf),
+                     out_specs=tree_map(spec, out_axes, is_leaf=is_leaf), axis_names={axis_name})
 
 
 def spread_specs(what: str, tree, specs) -> list:
@@ -201,7 +214,7 @@ def cut(x, spec, mesh, names, f):
     return x.reshape(tuple(shape)).transpose(*front, *rest) if shape else x
 
 
-def along(function: Callable, in_axes, name, size: int) -> Callable:
+def along(function: Callable, in_axes, name, size: int, shared_sums: bool) -> Callable:
     """vmap of a function that gives (outputs, the axes that each varies along): those that vary
     along this one too get it in front."""
 
@@ -212,7 +225,7 @@ def along(function: Callable, in_axes, name, size: int) -> Callable:
             outs, found[:] = function(*[as_array(x) for x in xs])
             return outs
 
-        outs, dims = batch_flat(flat, size, blocks, in_axes, name)
+        outs, dims = batch_flat(flat, size, blocks, in_axes, name, shared_sums)
         outs = [as_array(o) if d is None else as_array(move_axis(o, d, 0))
                 for o, d in zip(outs, dims)]
         return outs, [v | {name} if d is not None else v for v, d in zip(found, dims)]

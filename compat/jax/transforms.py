@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import functools
+import gc
+import sys
 from collections.abc import Callable
 from contextlib import contextmanager
 
@@ -10,7 +12,7 @@ import numpy as np
 
 import minigrad
 from compat.jax.array import Array, ShapedArray, as_array
-from compat.jax.devices import Device
+from compat.jax.devices import Device, all_devices
 from compat.jax.face import result_of_face, with_array_leaf
 from compat.jax.sharding import PartitionSpec, Sharding, as_sharding
 from minigrad import core, forward, reverse
@@ -209,6 +211,22 @@ def copy_to_host_async(x):
 
 def effects_barrier() -> None:
     """Nothing here is asynchronous."""
+
+
+def live_arrays(platform: str | None = None) -> list[Array]:
+    """The concrete Arrays that somebody holds."""
+    return [x for x in gc.get_objects() if isinstance(x, Array) and x.spec.concrete is True]
+
+
+def print_environment_info(return_string: bool = False) -> str | None:
+    """The versions of what computes here."""
+    text = "\n".join([f"jax:    0.10.2 (minigrad {minigrad.__version__})",
+                      f"numpy:  {np.__version__}", f"python: {sys.version}",
+                      f"device info: cpu-{len(all_devices())}"])
+    if return_string:
+        return text
+    print(text)
+    return None
 
 
 def clear_caches() -> None:

@@ -1,6 +1,7 @@
 """jax.tree_util: pytrees."""
 # ruff: noqa: F401  (a namespace)
 
+import sys
 from typing import Any
 
 from minigrad.tree import (
@@ -62,6 +63,7 @@ def is_tree_node(cls) -> bool:
 
 
 KeyEntry, KeyPath = Any, tuple
+default_registry = sys.modules["minigrad.tree"]  # types are registered for all trees
 
 
 def treedef_tuple(treedefs):

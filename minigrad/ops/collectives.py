@@ -79,9 +79,11 @@ def linear_rules(get) -> dict:
         moved = iter(p(*given, **params) if given else [])
         return outs, [None if t is None else next(moved) for t in tangents]
 
-    def transpose(cts, args, **params):
+    def transpose(cts, args, *, axes, **params):
+        """Its own transpose; over devices (`shared_sums`) the cotangent is shared already."""
+        axes = tuple(a for a in axes if not getattr(bound_trace(a), "shared_sums", False))
         given = [c for c in cts if c is not None]
-        moved = iter(get()(*given, **params) if given else [])
+        moved = iter(get()(*given, axes=axes, **params) if given and axes else given)
         return [None if c is None else next(moved) for c in cts]
 
     return {"jvp": jvp, "transpose": transpose}
@@ -211,13 +213,21 @@ all_to_all_p.batch = batch_other_axis(
 # ------------------------------------------------------------------ what the user calls
 
 
-def axis_size(axis_name) -> int:
-    """The size of a mapped axis, known while tracing. Raises NameError if it is not bound."""
+def bound_trace(axis_name) -> BatchTrace | None:
+    """The level that owns a mapped axis."""
     trace: Trace | None = get_mode().trace
     while trace is not None:
         if isinstance(trace, BatchTrace) and trace.size.name == axis_name:
-            return int(trace.size)
+            return trace
         trace = trace.outer.trace if trace.outer else None
+    return None
+
+
+def axis_size(axis_name) -> int:
+    """The size of a mapped axis, known while tracing. Raises NameError if it is not bound."""
+    trace = bound_trace(axis_name)
+    if trace is not None:
+        return int(trace.size)
     raise NameError(f"Found an unbound axis name: {axis_name}. To fix this, call the function "
                     "under `vmap(..., axis_name=...)`.")
 

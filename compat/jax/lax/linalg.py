@@ -132,3 +132,10 @@ def tridiagonal(a, *, lower=True):
 def tridiagonal_solve(dl, d, du, b, *, perturb_singular=False):
     """x with A x = b, A given by its three diagonals."""
     return apply("tridiagonal_solve", dl, d, du, b, perturb_singular=perturb_singular)
+
+
+def __getattr__(name: str):
+    """The primitives: `svd_p` is the row of the table that is named "svd"."""
+    if name.removesuffix("_p") in table and name.endswith("_p"):
+        return table[name.removesuffix("_p")]
+    raise AttributeError(f"module 'jax.lax.linalg' has no attribute {name!r}")
