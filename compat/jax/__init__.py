@@ -27,7 +27,8 @@ from compat.jax.sharding import NamedSharding, P, Shard, make_mesh, reshard, set
 from compat.jax.transforms import (
     block_until_ready, clear_caches, copy_to_host_async, device_get, device_put, ds,
     effects_barrier, fwd_and_bwd, grad, hessian, jacfwd, jacobian, jacrev, jvp, linear_transpose,
-    linearize, live_arrays, named_call, named_scope, print_environment_info, typeof, value_and_grad, vjp, vmap,
+    linearize, live_arrays, named_call, named_scope, print_environment_info,
+    typeof, value_and_grad, vjp, vmap,
 )
 from minigrad.forward import FLOAT0 as float0
 

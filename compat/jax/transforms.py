@@ -220,7 +220,7 @@ def live_arrays(platform: str | None = None) -> list[Array]:
 
 def print_environment_info(return_string: bool = False) -> str | None:
     """The versions of what computes here."""
-    text = "\n".join([f"jax:    0.10.2 (minigrad {minigrad.__version__})",
+    text = "\n".join(["jax:    0.10.2 (minigrad)",
                       f"numpy:  {np.__version__}", f"python: {sys.version}",
                       f"device info: cpu-{len(all_devices())}"])
     if return_string:
