@@ -86,6 +86,17 @@ bad:
   %answer = add i64 %i, 1
   ret i64 %answer
 apart:
+  %result = call i64 @run_prepared(ptr %code)
+  ret i64 %result
+}
+
+; ---- the same when the addresses of the operands are known
+
+define i64 @run_prepared(ptr %code) {
+entry:
+  %n = load i64, ptr %code
+  %values.at = getelementptr i64, ptr %code, i64 2
+  %values = load ptr, ptr %values.at
   ; operands that are written must overlap no other
   %written.at = getelementptr i64, ptr %code, i64 11
   %written = load i64, ptr %written.at
@@ -96,7 +107,7 @@ apart:
   %any.written = icmp sgt i64 %written, 0
   br i1 %any.written, label %each, label %patching
 each:
-  %w = phi i64 [ 0, %apart ], [ %w.next, %each.end ]
+  %w = phi i64 [ 0, %entry ], [ %w.next, %each.end ]
   %which.at = getelementptr i64, ptr %list, i64 %w
   %which = load i64, ptr %which.at
   %a.at = getelementptr i64, ptr %values, i64 %which

@@ -1,8 +1,7 @@
 """Runs a compiled program: its steps one after another, without Python in between.
 
 A program is words of 64 bits, made once. A call fills in where the operands are and starts
-`run_program`, which is machine code (`driver.ll`, beside this file) or, without LLVM, the Python
-functions below, which do the same. The words:
+`run_program`, which is machine code (`driver.ll`, beside this file). The words:
 
      0 operands  1 their objects' addresses (id)  2 room for their elements' addresses
      3 patches   4 the first: (where in a table the address of which operand belongs)
@@ -12,12 +11,14 @@ functions below, which do the same. The words:
     11 how many operands are written  12 which  13 the sizes of all in bytes, 0 if it is not read
 
 An array's header is read where CPython and NumPy keep it: the type at 8, the elements' address at
-16, the flags at 64. `headers_are_known` tries that out once; otherwise the addresses are asked for.
+16, the flags at 64. `headers_are_known` tries that out once; where they are not, Python asks each
+array for its address, and `run_prepared` does the rest.
 """
 
 from __future__ import annotations
 
 import ctypes
+import sys
 from functools import lru_cache
 from pathlib import Path
 
@@ -26,7 +27,7 @@ import numpy as np
 from kernels import pool
 
 ENTRY = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
-NAMES = ("run_program", "run_loop", "run_while", "run_branch", "copy_bytes")
+NAMES = ("run_program", "run_prepared", "run_loop", "run_while", "run_branch", "copy_bytes")
 WORDS = 16
 
 
@@ -39,6 +40,8 @@ def headers_are_known() -> bool:
     def word(x, offset, kind=ctypes.c_int64):
         return kind.from_address(id(x) + offset).value
 
+    if sys.implementation.name != "cpython":
+        return False
     try:
         return all(word(x, 8) == id(np.ndarray) and word(x, 16) == x.ctypes.data
                    and bool(word(x, 64, ctypes.c_int32) & 1) == x.flags.c_contiguous
@@ -56,7 +59,9 @@ class Machine:
         text = Path(__file__).with_name("driver.ll").read_text(encoding="utf-8")
         self.kernels = compile_ir(text, *NAMES)
         self.addresses = {name: k.address for name, k in self.kernels.items()}
-        self.run = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)(self.addresses["run_program"])
+        kind = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p)
+        self.run = kind(self.addresses["run_program"])
+        self.run_prepared = kind(self.addresses["run_prepared"])
 
 
 @lru_cache(1)

@@ -9,11 +9,12 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from kernels import heat
+from kernels.grammar import KernelError
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.ops import calls
 from minigrad.program import Jaxpr, effects_of
@@ -27,8 +28,8 @@ class Overlap(Exception):
 
 
 def wants_compiler() -> bool:
-    """`MINIGRAD_COMPILER=numpy` asks for the NumPy kernels instead."""
-    return os.environ.get("MINIGRAD_COMPILER") != "numpy"
+    """Is there LLVM? `MINIGRAD_COMPILER=none` asks for the NumPy kernels instead."""
+    return heat.available()
 
 
 def compiled(program: Jaxpr, into: dict[int, int] | None = None) -> Callable[[Sequence], list]:
@@ -43,14 +44,13 @@ def compiled(program: Jaxpr, into: dict[int, int] | None = None) -> Callable[[Se
 
 
 def build(program: Jaxpr, into: dict[int, int] | None) -> Any:
-    try:  # LLVM is loaded when the first program is compiled, not with minigrad
-        from minigrad.compiler.executable import Executable
-        from minigrad.compiler.plan import make_plan
-    except ImportError:
-        return by_numpy(program, into)
+    # LLVM is loaded when the first program is compiled, not with minigrad
+    from minigrad.compiler.executable import Executable
+    from minigrad.compiler.plan import make_plan
+
     try:
         return Executable(make_plan(program, into))
-    except NotImplementedError as error:
+    except (NotImplementedError, KernelError) as error:
         warnings.warn(f"a program was not compiled, and runs its NumPy kernels: {error}",
                       RuntimeWarning, stacklevel=2)
         return by_numpy(program, into)

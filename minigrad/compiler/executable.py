@@ -155,7 +155,7 @@ class Instance:
                           len(written), which.ctypes.data, sizes.ctypes.data)
         self.address = self.code.ctypes.data
         self.pack = struct.Struct(f"{total}q").pack_into
-        self.execute = self.machine.run
+        self.execute = self.by_headers if driver.headers_are_known() else self.by_addresses
         self.pools: list[list[np.ndarray]] = [[] for _ in fresh]
         self.shapes = [(plan.results[k].shape, plan.results[k].dtype) for k in fresh]
         self.results = [None] * len(plan.results)
@@ -170,12 +170,10 @@ class Instance:
         if pool._pool is not self.pool or self.pool is None:
             self.code[7:9] = driver.pool_words()
             self.pool = pool._pool
-        self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
-        answer = self.execute(self.address)
+        answer = self.execute(operands, fresh)
         while answer:
             operands = self.amend(operands, answer)
-            self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
-            answer = self.execute(self.address)
+            answer = self.execute(operands, fresh)
         if self.error is not None:
             self.code[10] = 0
             error, self.error = self.error, None
@@ -185,6 +183,20 @@ class Instance:
         given = iter(fresh)
         return [operands[self.plan.written[k]] if k in self.plan.written else next(given)
                 for k in range(len(self.results))]
+
+    def by_headers(self, operands: Sequence, fresh: Sequence) -> int:
+        """Run all steps. Answers 0, or the number from 1 of an operand that is no contiguous array,
+        or -1 if one that is to be written overlaps another: then nothing has been done."""
+        self.pack(self.ids, 0, *map(id, operands), *map(id, fresh))
+        return self.machine.run(self.address)
+
+    def by_addresses(self, operands: Sequence, fresh: Sequence) -> int:
+        """The same where the headers of arrays cannot be read in machine code."""
+        for k, array in enumerate([*operands, *fresh]):
+            if type(array) is not np.ndarray or not array.flags.c_contiguous:
+                return k + 1
+            self.values[k] = array.ctypes.data
+        return self.machine.run_prepared(self.address)
 
     def take(self, kept: list, shape: tuple) -> np.ndarray:
         """An array for a result: one of an earlier call that nobody holds, or a new one."""

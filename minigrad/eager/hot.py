@@ -2,7 +2,7 @@
 
 Their forward, and their derived backward, are programs; after some calls they are compiled as those
 of `jit` are (`minigrad/compiler`). Which call that is depends on counts alone, so that a run and
-its repetition give the same bits. `MINIGRAD_COMPILER=numpy` leaves all of it to NumPy.
+its repetition give the same bits. `MINIGRAD_COMPILER=none` leaves all of it to NumPy.
 """
 
 from __future__ import annotations
