@@ -94,6 +94,8 @@ def positional_only(fn: Callable) -> list[str]:
 
 def narrowed(x):
     """A dtype among the static arguments, as JAX canonicalizes it."""
+    if isinstance(x, str) and len(x) > 1 and x in np.sctypeDict:  # "float64", no mode or order
+        return canonical_dtype(x)
     if isinstance(x, np.dtype) or isinstance(x, type) and (
             issubclass(x, np.generic) or hasattr(x, "dtype")):
         return canonical_dtype(x)

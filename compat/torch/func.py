@@ -10,24 +10,60 @@ import minigrad
 from compat.torch import random
 from compat.torch.joining import cat, stack
 from compat.torch.nn.module import Module
-from minigrad.tree import tree_flatten, tree_unflatten
+from compat.torch.promotion import is_floating
+from compat.torch.tensor import Tensor
+from minigrad.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
+
+
+def conjugated(tree):
+    """PyTorch's gradients of complex values point uphill: JAX's, conjugated."""
+    return tree_map(lambda x: x.conj() if isinstance(x, Tensor) and x.is_complex() else x, tree)
 
 
 def grad(func, argnums=0, has_aux=False):
     """The gradient of a function with a scalar result."""
-    return minigrad.grad(func, argnums, has_aux=has_aux)
-
-
-def grad_and_value(func, argnums=0, has_aux=False):
-    """(gradient, value); with has_aux, (gradient, (value, aux))."""
-    both = minigrad.value_and_grad(func, argnums, has_aux=has_aux)
+    both = grad_and_value(func, argnums, has_aux)
 
     @functools.wraps(func)
     def wrapped(*args, **kwargs):
-        value, gradient = both(*args, **kwargs)
-        return gradient, value
+        gradient, value = both(*args, **kwargs)
+        return (gradient, value[1]) if has_aux else gradient
 
     return wrapped
+
+
+def grad_and_value(func, argnums=0, has_aux=False):
+    """(gradient, value); with has_aux, (gradient, (value, aux)). Raises RuntimeError for integer
+    arguments, and for results that are no real scalar."""
+    def checked(*args, **kwargs):
+        out = func(*args, **kwargs)
+        check_scalar(out[0] if has_aux else out)
+        return out
+
+    both = minigrad.value_and_grad(checked, argnums, has_aux=has_aux)
+
+    @functools.wraps(func)
+    def wrapped(*args, **kwargs):
+        for i in (argnums,) if isinstance(argnums, int) else argnums:
+            if any(isinstance(x, Tensor) and not is_floating(x.spec.dtype)
+                   for x in tree_leaves(args[i]) if -len(args) <= i < len(args)):
+                raise RuntimeError("only Tensors of floating point dtype can require gradients")
+        value, gradient = both(*args, **kwargs)
+        return conjugated(gradient), value
+
+    return wrapped
+
+
+def check_scalar(out) -> None:
+    call = "grad_and_value(f)(*args): Expected f(*args) to return a"
+    if not isinstance(out, Tensor):
+        raise RuntimeError(f"{call} Tensor, got {type(out)}")
+    if out.dim():
+        raise RuntimeError(f"{call} scalar Tensor, got tensor with {out.dim()} dims. Maybe you "
+                           "wanted to use the vjp or jacrev APIs instead?")
+    if out.is_complex():
+        raise RuntimeError("grad can be implicitly created only for real scalar outputs but got "
+                           f"{out.dtype}")
 
 
 def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
@@ -93,7 +129,8 @@ def vjp(func, *primals, has_aux=False):
     value, pull, *aux = result
 
     def pulled(*cotangents, **kwargs):
-        gradients = pull(cotangents[0] if len(cotangents) == 1 else cotangents)
+        given = conjugated(cotangents[0] if len(cotangents) == 1 else cotangents)
+        gradients = conjugated(pull(given))
         return gradients if len(primals) > 1 else (gradients[0],)
 
     return (value, pulled, *aux)

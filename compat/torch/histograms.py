@@ -120,7 +120,7 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
 def unique(input, sorted=True, return_inverse=False, return_counts=False, dim=None):
     """The different elements (or slices along `dim`), in order."""
     values, inverse, counts = np.unique(array_of(input), return_inverse=True,
-                                        return_counts=True, axis=dim)
+                                        return_counts=True, axis=dim, equal_nan=False)
     return selected(values, inverse.reshape(input.spec.shape if dim is None else -1), counts,
                     return_inverse, return_counts)
 

@@ -21,7 +21,7 @@ from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.calls import custom_jvp
 from minigrad.ops.families import dtype_kind, full, zeros_like
-from minigrad.ops.selection import select_n
+from minigrad.ops.selection import select_n, stop_gradient
 
 # ------------------------------------------------------------------ building blocks
 
@@ -88,8 +88,11 @@ def logical_not_body(x):
     return e.eq(x, like(x, 0))
 
 
-def sign_body(x):
-    return x if dtype_kind(aval_of(x).dtype) == "b" else e.sign(x)
+def sign_body(x):  # 0 of nan, which is neither above zero nor below
+    kind = dtype_kind(aval_of(x).dtype)
+    if kind == "f":
+        return select_n(e.ne(x, x), e.sign(x), zeros_like(x))
+    return x if kind == "b" else e.sign(x)
 
 
 def is_nan_body(x):
@@ -281,6 +284,14 @@ def truncated(input, other):
     return trunc_body(e.div(x, y))
 
 
+def atan2_body(input, other):
+    """At the origin the angle is what the signs say, and the gradient is 0 rather than 0 / 0."""
+    y, x = expanded(*together(input, other, dtype=inexact(input, other)))
+    origin = e.and_(e.eq(x, like(x, 0)), e.eq(y, like(y, 0)))
+    safe = t.atan2(y, select_n(origin, x, full(aval_of(x).shape, 1, aval_of(x).dtype)))
+    return select_n(origin, safe, stop_gradient(t.atan2(y, x)))
+
+
 def logical(primitive):
     def body(input, other):
         x, y = together(truth(input), truth(other))
@@ -308,7 +319,7 @@ BINARY = {
     "add": arithmetic(e.add, e.or_), "sub": subtract, "mul": arithmetic(e.mul, e.and_),
     "div": true_divide, "floor_divide": floor_divide_body, "remainder": remainder_body,
     "fmod": pairwise(e.rem), "maximum": pairwise(e.max_), "minimum": pairwise(e.min_),
-    "atan2": lambda input, other: t.atan2(*together(input, other, dtype=inexact(input, other))),
+    "atan2": atan2_body,
     "eq": pairwise(e.eq), "ne": pairwise(e.ne), "lt": pairwise(e.lt), "le": pairwise(e.le),
     "gt": pairwise(e.gt), "ge": pairwise(e.ge),
     "logical_and": logical(e.and_), "logical_or": logical(e.or_), "logical_xor": logical(e.xor),

@@ -12,9 +12,10 @@ import math
 import numpy as np
 
 from compat.torch.dtypes import NAMED, SCALAR_NAMES
-from minigrad.core import PYTHON_SCALARS, aval_of, config
-from minigrad.ops.families import dtype_kind
-from minigrad.ops.selection import convert_element_type
+from minigrad.core import I64, PYTHON_SCALARS, aval_of, config
+from minigrad.ops.elementwise import add, and_, ge, lt
+from minigrad.ops.families import dtype_kind, full, zeros_like
+from minigrad.ops.selection import convert_element_type, select_n
 from minigrad.ops.shaping import broadcast_in_dim
 
 CATEGORIES = {"b": 0, "i": 1, "u": 1, "f": 2, "c": 3}
@@ -104,7 +105,22 @@ def cast(x, dtype: np.dtype):
     aval = aval_of(x)
     if aval.dtype == dtype and not aval.weak_type:
         return x
+    if dtype_kind(aval.dtype) == "f" and dtype_kind(dtype) in "iu":
+        return truncated_to_integer(x, dtype)
     return convert_element_type(x, new_dtype=dtype)
+
+
+def truncated_to_integer(x, dtype: np.dtype):
+    """As the processor does it, where XLA saturates: what does not fit, nan included, is the
+    lowest integer of 32 (or 64) bits; narrower types keep the low bits of that."""
+    wide = dtype if dtype.itemsize >= 4 and dtype.kind == "i" else I64
+    limit = -float(np.iinfo(wide).min)
+    zeros = zeros_like(x)
+    fits = and_(lt(x, add(zeros, limit)), ge(x, add(zeros, -limit)))
+    whole = convert_element_type(x, new_dtype=wide)
+    lowest = full(aval_of(x).shape, np.iinfo(wide).min, wide)
+    whole = select_n(fits, lowest, whole)
+    return whole if wide == dtype else convert_element_type(whole, new_dtype=dtype)
 
 
 def shape_of(x) -> tuple[int, ...]:

@@ -153,6 +153,10 @@ def arg(primitive):
     def fn(input, dim=None, keepdim=False):
         x = strong(input)
         shape = aval_of(x).shape
+        name = primitive.name
+        if dim is None and aval_of(x).size == 0:
+            raise IndexError(f"{name}(): Expected reduction dim to be specified for "
+                             "input.numel() == 0.")
         if dim is None:
             flat = reshape(x, new_sizes=(aval_of(x).size,))
             out = primitive(flat, axes=(0,), index_dtype=I64)
@@ -160,6 +164,8 @@ def arg(primitive):
         axis = wrap_dim(dim, len(shape))
         if not shape:
             return full((), 0, I64)
+        if shape[axis] == 0:
+            raise IndexError(f"{name}(): Expected reduction dim {dim} to have non-zero size.")
         out = primitive(x, axes=(axis,), index_dtype=I64)
         return reshape(out, new_sizes=kept(x, (axis,))) if keepdim else out
 
