@@ -3,14 +3,17 @@
 glibc returns large blocks to the system when they are freed, and the next array of that size pays
 for its pages again: a chain of operations on a million elements spends two thirds of its time so.
 Two settings change that. They hold for the whole process; `MINIGRAD_MALLOC=default` leaves it
-alone, and other C libraries are left alone anyway.
+alone, and other C libraries are left alone anyway. For blocks that are larger than these settings
+allow, `empty` keeps some arrays itself and hands them out again when nobody holds them any more.
 """
 
 from __future__ import annotations
 
 import ctypes
+import math
 import os
 import sys
+from collections import OrderedDict
 
 import numpy as np
 
@@ -29,6 +32,31 @@ def keep_freed_memory() -> bool:
                     and libc.mallopt(M_TRIM_THRESHOLD, 1 << 30))
     except (AttributeError, OSError, TypeError):
         return False
+
+
+KEPT_BYTES = 256 << 20  # of arrays above LARGEST_KEPT
+kept: OrderedDict[tuple, list[np.ndarray]] = OrderedDict()  # by (shape, dtype); last used, last
+
+
+def empty(shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+    """`np.empty`; a large one may be an earlier large one that nobody holds any more."""
+    size = math.prod(shape) * dtype.itemsize
+    if size <= LARGEST_KEPT or size > KEPT_BYTES or os.environ.get("MINIGRAD_MALLOC") == "default":
+        return np.empty(shape, dtype)
+    key = shape, dtype
+    for array in kept.get(key, ()):  # another thread that looks at it counts as a holder, too
+        if sys.getrefcount(array) == 3:  # the list, the loop's variable, the question
+            kept.move_to_end(key)
+            return array
+    array = np.empty(shape, dtype)
+    kept.setdefault(key, []).append(array)
+    kept.move_to_end(key)
+    while sum(a.nbytes for arrays in list(kept.values()) for a in arrays) > KEPT_BYTES:
+        oldest = next(iter(kept))
+        kept[oldest].pop(0)
+        if not kept[oldest]:
+            del kept[oldest]
+    return array
 
 
 def placed(result, out):

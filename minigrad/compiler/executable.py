@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from kernels import blas, driver, native, pool
+from kernels import blas, driver, memory, native, pool
 from minigrad import debug, errors
 from minigrad.compiler import Overlap
 from minigrad.compiler.steps import (
@@ -23,8 +23,7 @@ from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.program import Var
 from minigrad.source import kernel_params
 
-RECYCLED = 2  # results that nobody holds any more are kept for later calls, so many of each kind,
-LARGEST_RECYCLED = 1 << 25  # if they have no more bytes than that
+RECYCLED = 2  # results that nobody holds any more are kept for later calls, so many of each kind
 
 
 class Executable:
@@ -203,8 +202,8 @@ class Instance:
         for array in kept:
             if sys.getrefcount(array) == 3:  # the list, the loop's variable, the question
                 return array
-        array = np.empty(*shape)
-        if len(kept) < RECYCLED and array.nbytes <= LARGEST_RECYCLED:
+        array = memory.empty(*shape)
+        if len(kept) < RECYCLED and array.nbytes <= memory.LARGEST_KEPT:
             kept.append(array)
         return array
 
