@@ -30,10 +30,10 @@ def hurry() -> None:
 
 
 def available() -> bool:
-    """Is there LLVM, and is it wanted? `MINIGRAD_COMPILER=none` does without."""
+    """Is there LLVM, and is it wanted? `MINIGRAD_COMPILER=numpy` does without."""
     global _available
     if _available is None:
-        _available = os.environ.get("MINIGRAD_COMPILER") != "none" and _has_llvm()
+        _available = os.environ.get("MINIGRAD_COMPILER") != "numpy" and _has_llvm()
     return _available
 
 

@@ -189,5 +189,5 @@ def test_machine_code_waits_until_it_pays(monkeypatch):
     monkeypatch.setattr(heat, "ENOUGH", {"convolution": 100})
     assert [heat.ready("convolution", 60) for _ in range(4)] == [False, False, True, True]
     monkeypatch.setattr(heat, "_available", None)
-    monkeypatch.setenv("MINIGRAD_COMPILER", "none")
+    monkeypatch.setenv("MINIGRAD_COMPILER", "numpy")
     assert not heat.ready("convolution", 60)
