@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from compat.torch.creation import linspace, zeros
 from compat.torch.nn.functional.pooling import adaptive_avg_pool1d, adaptive_avg_pool2d
 from compat.torch.nn.functional.pooling import adaptive_avg_pool3d
 from compat.torch.operation import operation
@@ -151,11 +152,12 @@ def affine_grid(theta, size, align_corners=None):
         raise ValueError(f"Expected a batch of {rank}D affine matrices of shape "
                          f"Nx{rank}x{rank + 1} for size {list(size)}. Got {theta.shape}.")
     lines = []
-    for n in space:
-        line = np.linspace(-1, 1, n) if n > 1 else np.zeros(1)
-        lines.append(line if align_corners else line * (n - 1) / n)
-    grid = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1], np.ones(space)], -1)
-    base = from_array(grid.reshape(1, -1, rank + 1).astype(theta.spec.dtype))
+    for n in space:  # rounded as PyTorch does: a pixel's own place must be met exactly
+        line = linspace(-1, 1, n, dtype=theta.dtype) if n > 1 else zeros(1, dtype=theta.dtype)
+        lines.append((line if align_corners else line * (n - 1) / n).numpy())
+    grid = np.stack([*np.meshgrid(*lines, indexing="ij")[::-1],
+                     np.ones(space, theta.spec.dtype)], -1)
+    base = from_array(grid.reshape(1, -1, rank + 1))
     base = base.expand(theta.spec.shape[0], -1, -1)
     return (base @ theta.transpose(1, 2)).reshape(theta.spec.shape[0], *space, rank)
 
@@ -191,7 +193,7 @@ def grid_sample(input, grid, mode="bilinear", padding_mode="zeros", align_corner
     places = []
     for i, n in enumerate(space):
         x = grid[..., rank - 1 - i]
-        x = (x + 1) / 2 * (n - 1) if align else ((x + 1) * n - 1) / 2
+        x = (x + 1) * ((n - 1) / 2) if align else (x + 1) * (n / 2) - 0.5
         places.append(x if mode == "bicubic" else into_image(x, n, padding_mode, align))
     flat = input.flatten(2)
 

@@ -6,20 +6,17 @@ masked weight is computed by a hook. A method says which elements go.
 
 from __future__ import annotations
 
-import numbers
-from typing import Any
-
 from compat.torch import creation
 from compat.torch.joining import cat
 from compat.torch.random import rand, rand_like
 from compat.torch.tensor import Parameter
 
 
-def count_of(amount: Any, size: int) -> int:
+def count_of(amount, size: int) -> int:
     """A number of elements, or a share of them."""
-    if not isinstance(amount, numbers.Real):
+    if not isinstance(amount, (int, float)):
         raise TypeError(f"Invalid type for amount: {amount}. Must be int or float.")
-    if isinstance(amount, numbers.Integral):
+    if isinstance(amount, int):
         if amount < 0:
             raise ValueError(f"amount={amount} should either be a float in the range [0, 1] or a "
                              "non-negative integer")
