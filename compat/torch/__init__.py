@@ -24,6 +24,7 @@ from compat.torch.autograd import (
     set_grad_enabled,
 )
 from compat.torch.compiler import compile
+from compat.torch.creation import tensor  # the function, not the module of this name
 from compat.torch.dtypes import (
     Size, bfloat16, bool, cdouble, cfloat, channels_last, channels_last_3d, complex64, complex128,
     contiguous_format, device, double, dtype, finfo, float, float16, float32, float64,

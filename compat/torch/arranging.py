@@ -14,6 +14,7 @@ from compat.torch.gathering import index_select
 from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes as common_shape
+from compat.torch.signatures import into
 from compat.torch.tensor import from_array, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import aval_of
@@ -344,9 +345,11 @@ COPIES = ("alias as_strided detach diagonal expand narrow permute select slice s
 
 def copying(name: str, function):
     """The copying form of a view."""
-    def copied(*args, **kwargs):
-        out = function(*args, **kwargs)
-        return tuple(map(UNARY["clone"], out)) if isinstance(out, tuple) else UNARY["clone"](out)
+    def copied(*args, out=None, **kwargs):
+        made = function(*args, **kwargs)
+        made = tuple(map(UNARY["clone"], made)) if isinstance(made, tuple) else \
+            UNARY["clone"](made)
+        return made if out is None else into(copied, out, made, args)
 
     copied.__name__ = copied.__qualname__ = f"{name}_copy"
     copied.__doc__ = f"As `{name}`, in new memory."

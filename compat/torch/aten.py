@@ -16,7 +16,8 @@ from compat.torch.nn import functional as F
 from compat.torch.scattering import scatter_reduce
 from compat.torch.selecting import where
 from compat.torch.histograms import array_of
-from compat.torch.tensor import Tensor, from_array
+from compat.torch.signatures import into
+from compat.torch.tensor import Tensor, from_array, wrap_dim
 from minigrad import tape
 
 
@@ -29,13 +30,16 @@ def statistics(x, dims, eps):
 def native_layer_norm(input, normalized_shape, weight, bias, eps):
     """(layer norm, mean, 1 / standard deviation)."""
     dims = tuple(range(input.dim() - len(normalized_shape), input.dim()))
+    if not dims:
+        raise RuntimeError("Expected normalized_shape to be at least 1-dimensional, i.e., "
+                           "containing at least one element, but got normalized_shape = []")
     return F.layer_norm(input, tuple(normalized_shape), weight, bias, eps), \
         *statistics(input, dims, eps)
 
 
 def native_group_norm(input, weight, bias, N, C, HxW, group, eps):
     """(group norm, mean, 1 / standard deviation), the statistics a row a group."""
-    mean, scale = statistics(input.reshape(N, group, -1), (2,), eps)
+    mean, scale = statistics(input.reshape(N, group, C // group * HxW), (2,), eps)
     return F.group_norm(input, group, weight, bias, eps), mean.squeeze(2), scale.squeeze(2)
 
 
@@ -71,13 +75,23 @@ def unsafe_masked_index_put_accumulate(input, mask, indices, values):
 
 def chunk_cat(tensors, dim, num_chunks, out=None):
     """Each tensor in chunks (padded to equal size), and all the chunks side by side."""
-    rows = []
+    for wrong, text in (
+            (not tensors, "expects a non-empty input tensor list"),
+            (num_chunks < 1, "expects positive num_chunks"),
+            (any(not x.numel() for x in tensors), "expects non-empty tensor"),
+            (any(dim >= x.dim() for x in tensors), "expects dim < ndim for all input tensors"),
+            (dim < 0 and len({x.dim() for x in tensors}) > 1,
+             "expects non-negative dim when input tensors have different ndims")):
+        if wrong:
+            raise RuntimeError(f"_chunk_cat {text}")
+    rows, dim = [], wrap_dim(dim, tensors[0].dim())
     for x in tensors:
         size = -(-x.size(dim) // num_chunks) * num_chunks
         pad = [0, 0] * (x.dim() - 1 - dim) + [0, size - x.size(dim)]
         whole = joining.constant_pad(x, tuple(pad)) if size > x.size(dim) else x
         rows.append(whole.reshape(*whole.shape[:dim], num_chunks, -1))
-    return joining.cat(rows, dim + 1)
+    made = joining.cat(rows, dim + 1)
+    return made if out is None else into(chunk_cat, out, made, ())
 
 
 def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, axis=0,

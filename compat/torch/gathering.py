@@ -40,9 +40,11 @@ def check_fits(index, x, dim: int, what: str, all_dims: bool = False) -> None:
 
 
 def check_places(index, n: int, dim: int) -> None:
-    array = tape.current(index).value
-    if isinstance(array, (np.ndarray, np.generic)) and array.size \
-            and (array.min() < 0 or array.max() >= n):
+    value = tape.current(index).value
+    if not isinstance(value, (np.ndarray, np.generic)):
+        return
+    array = np.asarray(value)
+    if array.size and (array.min() < 0 or array.max() >= n):
         wrong = array[(array < 0) | (array >= n)].reshape(-1)[0]
         raise RuntimeError(f"index {wrong} is out of bounds for dimension {dim} with size {n}")
 

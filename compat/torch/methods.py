@@ -76,6 +76,7 @@ METHODS = {  # methods alone
     "view": s.view, "expand": s.expand, "expand_as": s.expand_as, "repeat": j.repeat,
     "contiguous": s.contiguous, "view_as": lambda self, other: s.view(self, other.spec.shape),
     "reshape_as": lambda self, other: s.reshape_(self, other.spec.shape),
+    "polygamma": lambda self, n: CURVES["polygamma"](n, self),
     "as_subclass": lambda self, cls: make_box(cls, self.value, self.spec, self.node),
     "index": lambda self, indices: indexing.getitem(self, tuple(indices)),
     "real": property(CURVES["real"]), "imag": property(CURVES["imag"]),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from contextvars import ContextVar
+from typing import Any
 
 import numpy as np
 
@@ -220,8 +221,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None) -> Ten
         generator or default_generator, weights, num_samples, replacement))
 
 
-def normal(mean=0.0, std=1.0, size=None, *, generator=None, dtype=None, layout=None, device=None,
-           requires_grad=False, pin_memory=False) -> Tensor:
+def normal(mean: Any = 0.0, std: Any = 1.0, size=None, *, generator=None, dtype=None, layout=None,
+           device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """Normal numbers; mean and std may be tensors. The gradient to them is 0."""
     tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
     if not isinstance(std, Tensor) and std < 0 or isinstance(std, Tensor) and bool(

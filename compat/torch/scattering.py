@@ -336,6 +336,10 @@ def as_strided_scatter(input, src, size, stride, storage_offset=0):
     """`input` with `src` at the places that the strides show."""
     places = strided_places(tuple(size), tuple(stride), storage_offset or 0).reshape(-1)
     check_embedded(src, tuple(size))
+    if places.size and places.max() >= input.spec.aval.size:
+        raise RuntimeError(f"setStorage: sizes {list(size)}, strides {list(stride)}, storage "
+                           f"offset {storage_offset or 0} are out of bounds for storage of "
+                           f"{input.spec.aval.size} elements")
     flat = index_put(input.reshape(-1), (from_array(places),), src.reshape(-1))
     return flat.reshape(input.spec.shape)
 

@@ -13,7 +13,10 @@ from minigrad.tree import tree_map
 
 
 def as_tuple(x, what: str, name: str) -> tuple:
-    given = x if isinstance(x, tuple) else tuple(x) if isinstance(x, list) else (x,)
+    given = x if isinstance(x, tuple) else (x,)
+    if len(given) == 1 and given[0] is x and not isinstance(x, Tensor):
+        raise TypeError(f"The {what} given to {name} must be either a Tensor or a tuple of Tensors "
+                        f"but the given {what} has type {type(x)}.")
     for i, v in enumerate(given):
         if not isinstance(v, Tensor):
             raise TypeError(f"The {what} given to {name} must be either a Tensor or a tuple of "
