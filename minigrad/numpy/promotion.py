@@ -144,9 +144,7 @@ def settled(value, dtype, weak: bool = False) -> Literal:
 def convert(x, dtype, weak: bool = False):
     """`x` in the given type: itself where it has it, a new literal if it is a Python scalar."""
     if type(x) in PYTHON_SCALARS:
-        if not weak or scalar_dtype(type(x)) == dtype:
-            return settled(x, dtype, weak)
-        x = settled(x, scalar_dtype(type(x)), True)
+        return settled(x, dtype, weak)
     aval = aval_of(x)
     if aval.dtype == dtype and aval.weak_type == weak:
         return x
