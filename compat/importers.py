@@ -231,6 +231,9 @@ class Translation:
         if name in IDENTITIES:
             env.update(zip(eqn.outvars, operands))
             return
+        if name == "platform_index":
+            env[eqn.outvars[0]] = this_platform(eqn.params["platforms"])
+            return
         source = summarize(eqn.source_info)
         rule = RULES.get(name)
         if name in CALLS:
@@ -268,6 +271,12 @@ class Translation:
         if isinstance(value, jax.Array):
             return np.asarray(value)
         return value
+
+
+def this_platform(platforms: Sequence) -> Literal:
+    """Which branch of `lax.platform_dependent` is meant for the CPU, or for any platform."""
+    index = next(i for i, names in enumerate(platforms) if names is None or "cpu" in names)
+    return Literal(np.int32(index), make_aval((), np.int32))
 
 
 # ------------------------------------------------------------------ equations that differ
@@ -339,7 +348,7 @@ def custom_vjp(translation: Translation, eqn, params: dict):
         outs = eval_jaxpr(fwd_program(), *primals)
         _, _, forwarded = eqn.params["out_trees"]()  # residuals that are operands are not returned
         made = iter(outs)
-        res = [next(made) if i is None else primals[i] for i in forwarded]
+        res = [next(made) if i is None else primals[i - num_consts] for i in forwarded]
         n_made = sum(i is None for i in forwarded)
         return [box(o, Array) for o in outs[n_made:]], [box(r, Array) for r in res]
 

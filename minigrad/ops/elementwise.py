@@ -17,7 +17,7 @@ import enum
 
 import numpy as np
 
-from kernels import reference
+from kernels import integers, reference
 from minigrad.core import BOOL, aval_of, make_aval
 from minigrad.ops.families import (
     broadcast_batch, check_dtypes, elementwise, match_shape, move_axis, table_op, zeros_like,
@@ -228,6 +228,8 @@ shift_right_arithmetic = elementwise("shift_right_arithmetic", reference.shift_r
 population_count = elementwise("population_count", reference.population_count,
                                scalar="population_count(x)", accepts="iu")
 clz = elementwise("clz", reference.clz, scalar="clz(x)", accepts="iu")
+
+mulhi = elementwise("mulhi", integers.mulhi, accepts="iu", arity=2)  # the high half of x * y
 
 # ------------------------------------------------------------------ complex numbers
 

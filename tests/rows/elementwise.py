@@ -106,6 +106,10 @@ BITS = [
       for row in [*binary(name, "i32", "u8", differentiable=False, ints=(0, 8)),
                   on(name, *pairs_of(np.array([0, 1, -1, -9, 31, 32, 40, 2**31 - 1], np.int32)),
                      note="amounts out of range")]],
+    *binary("mulhi", *INTEGERS, "i64", "u64", **WHOLE),
+    on("mulhi", *pairs_of(INTS)),
+    on("mulhi", *pairs_of(np.array([0, 1, -1, 3, 2**63 - 1, -(2**63), -(2**40)], np.int64))),
+    on("mulhi", *pairs_of(np.array([0, 1, 2**64 - 1, 2**63, 2**40 + 7], np.uint64))),
     *[row for name in ("population_count", "clz")
       for row in [*unary(name, *INTEGERS, **WHOLE), on(name, INTS)]],
 ]
