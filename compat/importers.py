@@ -183,6 +183,7 @@ LEFT_OUT = {"sharding", "out_sharding", "precision", "accuracy", "in_shardings",
 IDENTITIES = {"device_put", "optimization_barrier", "sharding_constraint", "layout_constraint",
               "name", "pvary", "reshard", "copy_p", "with_memory_space_constraint",
               "dce_sink", "pin", "unpin", "tie"}
+POSITIONAL = {"psum": "reduce_sum", "pmax": "reduce_max", "pmin": "reduce_min"}
 # Calls of a program; what they are called for (compiling, batching, exporting) is JAX's own.
 CALLS = {"jit", "pjit", "closed_call", "call", "core_call", "custom_vmap_call", "composite",
          "custom_partitioning", "custom_jvp_call_jaxpr", "run_state"}
@@ -233,6 +234,13 @@ class Translation:
             return
         if name == "platform_index":
             env[eqn.outvars[0]] = this_platform(eqn.params["platforms"])
+            return
+        if name in POSITIONAL:  # what a mapped psum leaves: a sum over axes of the array
+            axes = eqn.params["axes"]
+            for operand, var in zip(operands, eqn.outvars):
+                primitive = core.table[POSITIONAL[name]]
+                eqns.append(Eqn(primitive, [operand], [self.new_var(var, env)],
+                                {**primitive.defaults, "axes": axes}))
             return
         source = summarize(eqn.source_info)
         rule = RULES.get(name)
@@ -398,7 +406,25 @@ def linear_call(translation: Translation, eqn, params: dict):
                            "num_res": params["num_res"]}
 
 
+def debug_callback(translation: Translation, eqn, params: dict):
+    """The user's function, called for what it does."""
+    function = params["callback"]
+    return "debug_callback", {"callback": lambda *args: function(*args) or [], "result_avals": ()}
+
+
+def debug_print(translation: Translation, eqn, params: dict):
+    tree, text = params["in_tree"], params["fmt"]
+
+    def show(*leaves):
+        args, kwargs = jax.tree.unflatten(tree, leaves)
+        print(text.format(*args, **kwargs))
+        return []
+
+    return "debug_callback", {"callback": show, "result_avals": ()}
+
+
 RULES: dict[str, Callable] = {
+    "debug_callback": debug_callback, "debug_print": debug_print,
     "remat2": remat, "checkpoint": remat, "custom_jvp_call": custom_jvp,
     "custom_vjp_call": custom_vjp, "random_seed": with_fry, "random_wrap": with_fry,
     "linear_call": linear_call,

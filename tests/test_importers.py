@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from jax import lax
 from jax import numpy as jnp
+from jax.experimental.ode import odeint
 
 import compat
 import compat.jax
@@ -93,6 +94,10 @@ PROGRAMS = {
         lambda r, x: x * r, lambda r, ct: ct * r * 3, jnp.float32(2), x),
     "custom_linear_solve": lambda x: lax.custom_linear_solve(
         lambda v: v * (x + 1), x, lambda _, b: b / (x + 1), lambda _, b: b / (x + 1)),
+    "a mapped sum": lambda x: jax.vmap(lambda y: lax.psum(y, "i") * y, axis_name="i")(x),
+    "a choice of platform": lambda x: lax.platform_dependent(x, cpu=jnp.sin, default=jnp.cos),
+    "slogdet": lambda x: jnp.linalg.slogdet(jnp.outer(x, x) + jnp.eye(3)),
+    "odeint": lambda x: odeint(lambda y, t: -y * t, x, jnp.linspace(0, 1, 3)),
     "a barrier": lambda x: lax.optimization_barrier(jnp.sin(x)) + jax.device_put(x),
     "erf and its kin": lambda x: jax.scipy.special.erf(x) + jax.scipy.special.gammaln(x + 1),
 }
@@ -140,6 +145,17 @@ def test_while_has_forward_derivatives():
          jax.jvp(f, (x,), (t,)))
     with pytest.raises(ValueError, match="Reverse-mode differentiation does not work"):
         compat.jax.grad(lambda x: compat.from_jax(f)(x).sum())(X)
+
+
+def test_debugging_prints_happen(capsys):
+    def f(x):
+        jax.debug.print("x is {} and {y}", x[0], y=x[1])
+        jax.debug.callback(lambda v: print("called with", v), x[2])
+        return x
+
+    for run in (compat.from_jax(f), compat.jax.jit(compat.from_jax(f))):
+        same(run(X), X)
+        assert capsys.readouterr().out == "x is 0.5 and 0.20000000298023224\ncalled with 0.3\n"
 
 
 def test_arguments_are_pytrees_with_static_leaves():

@@ -20,6 +20,7 @@ from tests.rows import Row, all_rows
 
 COLLECTIVE = "wants a mapped axis with a name: tests/test_collectives.py"
 RANDOM = "random numbers, equal to JAX's or torch's: tests/test_jax_face.py, test_torch_face.py"
+CALLBACK = "calls the user's Python: tests/test_jax_effects.py"
 PROGRAM = "its parameters are programs: tests/test_compositions.py"
 
 WITHOUT_ROWS: dict[str, str] = {
@@ -31,6 +32,7 @@ WITHOUT_ROWS: dict[str, str] = {
     **dict.fromkeys(
         ["random_bits", "random_clone", "random_fold_in", "random_gamma", "random_seed",
          "random_split", "random_unwrap", "random_wrap", "torch_random"], RANDOM),
+    **dict.fromkeys(["pure_callback", "io_callback", "debug_callback"], CALLBACK),
     "special_function": "SciPy's, for torch alone: python -m compat.differential.opdb",
     "add_any": "the sum of two cotangents: in every vjp of a value that is used twice",
 }
