@@ -13,7 +13,8 @@ from collections.abc import Sequence
 
 from minigrad.compiler.access import reads
 from minigrad.compiler.computed import COMPUTED
-from minigrad.compiler.fuse import Fuser, Region
+from minigrad.compiler.fuse import Fuser
+from minigrad.compiler.regions import Region
 from minigrad.compiler.index import ZERO, Index, axis, flatten
 from minigrad.compiler.nest import Kernel, Scope, Temporary, indent, kernel_name, step
 from minigrad.compiler.passes import Passes

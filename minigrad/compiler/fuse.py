@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from minigrad.compiler.access import goes, is_view, keeps_memory
 from minigrad.compiler.computed import COMPUTED, is_computed
 from minigrad.compiler.index import ZERO, Index, axis
+from minigrad.compiler.regions import Group, Opaque, Region, fits
 from minigrad.compiler.scalar import EXPENSIVE, is_reducer
 from minigrad.compiler.scalar import is_pointwise as has_body
 from minigrad.compiler.scalar import subset_dtype
@@ -40,47 +41,6 @@ def is_joining(eqn: Eqn) -> bool:
     aval = eqn.outvars[0].aval
     return eqn.primitive.name == "concatenate" and 0 not in aval.shape \
         and subset_dtype(aval.dtype) is not None
-
-
-class Group:
-    """A node of the program's graph: a region, or one equation that runs by itself."""
-
-    def __init__(self, number: int):
-        self.number = number
-        self.eqns: list[Eqn] = []
-        self.reach = 0  # bits: the groups it depends on, directly or not
-
-
-class Opaque(Group):
-    def __init__(self, number: int, eqn: Eqn):
-        super().__init__(number)
-        self.eqns = [eqn]
-
-
-class Region(Group):
-    """Equations in one loop nest. `at`: where in the nest each value stands.
-
-    axes: all loops, outer ones first; rows, cols: how a reduction has divided them, if any has;
-    outer: loops around those of a reduction that keeps leading axes and is over middle ones;
-    late: values that are complete only when the region has run.
-    """
-
-    def __init__(self, number: int):
-        super().__init__(number)
-        self.at: dict[Var, tuple[Index, ...]] = {}
-        self.axes: list[str] = []
-        self.rows: list[str] | None = None
-        self.cols: list[str] = []
-        self.outer: list[str] = []
-        self.late: set[Var] = set()
-        self.arrays: set[Var] = set()  # what it reads
-
-    def divide(self, outer: list[str], rows: list[str], cols: list[str]) -> None:
-        self.outer, self.rows, self.cols = outer, rows, cols
-        self.axes = outer + rows + cols
-
-    def state(self):
-        return self.axes, self.rows, self.cols, self.outer
 
 
 class Fuser:
@@ -159,7 +119,10 @@ class Fuser:
         if is_view(eqn) and eqn.outvars[0] not in self.copies:
             return
         if is_view(eqn) or is_pointwise(eqn) or is_reducer(eqn):
-            for number in self.homes(eqn):
+            numbers = self.homes(eqn)
+            if eqn.primitive.name == "gather" and (x := self.source(eqn.invars[0])[0]) in self.home:
+                numbers.insert(0, self.home[x].number)  # a row's element, picked where the row is
+            for number in numbers:
                 group = self.groups[number]
                 if isinstance(group, Region) and self.join(group, eqn):
                     return
@@ -248,9 +211,11 @@ class Fuser:
         return True
 
     def reads_total(self, region: Region, eqn: Eqn) -> bool:
-        """Does a value of the equation come out of one of the region's reductions? A position that
-        does is not known before the loops end: `values[sum(i > bounds)]`."""
-        stack = [self.source(a)[0] for a in eqn.invars]
+        """Does a position come out of one of the region's reductions? Then it is not known before
+        the loops end: `values[sum(i > bounds)]`."""
+        first = 0 if eqn.primitive.name == "pad" else 2 \
+            if eqn.primitive.name == "dynamic_update_slice" else 1
+        stack = [self.source(a)[0] for a in eqn.invars[first:]]
         while stack:
             found = stack.pop()
             if found not in region.at:
@@ -487,11 +452,3 @@ class Fuser:
             return False
         read = {v for e in region.eqns for a in e.invars for v in self.sources(a)} - set(region.at)
         return sum(v.aval.size for v in read) < 1.5 * region.eqns[-1].outvars[0].aval.size
-
-
-def fits(region: Region, at: Sequence[Index]) -> bool:
-    """May a value stand there? Everywhere in the nest, or, in rows, once a row."""
-    used = set().union(*(i.axes() for i in at), set())
-    if used == set(region.axes):
-        return True
-    return region.rows is not None and not region.outer and used == set(region.rows)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from minigrad.compiler.fuse import Fuser, Region
+from minigrad.compiler.fuse import Fuser
+from minigrad.compiler.regions import Region
 from minigrad.compiler.scalar import EXPENSIVE, is_reducer
 from minigrad.program import Atom, Var
 

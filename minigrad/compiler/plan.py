@@ -15,12 +15,13 @@ import numpy as np
 
 from kernels import blas
 from minigrad.compiler.emit import Writer
-from minigrad.compiler.fuse import Fuser, Group, Region, is_joining
+from minigrad.compiler.fuse import Fuser, is_joining
 from minigrad.compiler.computed import COMBINE
 from minigrad.compiler.index import flatten
 from minigrad.compiler.loops import RUNNING, running_kernel, scatter_kernel
 from minigrad.compiler.nest import Temporary
 from minigrad.compiler.prepare import prepare
+from minigrad.compiler.regions import Group, Region
 from minigrad.compiler.steps import (
     BranchStep, Buffer, CopyStep, KernelStep, LoopStep, NumpyStep, Outer, Plan, ProductStep, View,
     WhileStep, place,

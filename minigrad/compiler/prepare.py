@@ -6,11 +6,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 
+import numpy as np
+
 from minigrad.compiler.scalar import REDUCERS
 from minigrad.compiler.scans import renamed, with_better_scans
 from minigrad.core import Aval, table
+from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 from minigrad.simplify import dead_code, inline_calls, simplify
+from minigrad.source import kernel_params
 
 
 def prepare(program: Jaxpr) -> Jaxpr:
@@ -18,7 +22,7 @@ def prepare(program: Jaxpr) -> Jaxpr:
 
 
 def reduced(program: Jaxpr) -> Jaxpr:
-    small = with_better_scans(simplify(inline_calls(program)))
+    small = with_better_scans(folded(simplify(inline_calls(program))))
     if any(e.primitive.name in REWRITES for e in small.eqns):
         small = simplify(rewritten(small, REWRITES))
     made = {v: e for e in small.eqns for v in e.outvars}
@@ -49,6 +53,49 @@ def recomputed(program: Jaxpr) -> Jaxpr:
     outvars = [same.get(v, v) if type(v) is Var else v for v in program.outvars]
     return program.replace(eqns=eqns, outvars=outvars, constvars=list(consts),
                            consts=list(consts.values()))
+
+
+def folded(program: Jaxpr) -> Jaxpr:
+    """Arithmetic on literals is done now; a maximum with -inf or a minimum with inf is none."""
+    same: dict[Var, Atom] = {}
+    eqns: list[Eqn] = []
+    for eqn in program.eqns:
+        eqn = eqn.replace(invars=[same.get(a, a) if type(a) is Var else a for a in eqn.invars])
+        answer = None
+        if eqn.primitive.family == "elementwise" and len(eqn.outvars) == 1:
+            answer = literal_result(eqn) or neutral_result(eqn)
+        if answer is None:
+            eqns.append(eqn)
+        else:
+            same[eqn.outvars[0]] = answer
+    if not same:
+        return program
+    outvars = [same.get(v, v) if type(v) is Var else v for v in program.outvars]
+    return program.replace(eqns=eqns, outvars=outvars)
+
+
+def literal_result(eqn: Eqn) -> Literal | None:
+    (out,) = eqn.outvars
+    if not all(type(a) is Literal for a in eqn.invars) or out.aval.dtype.kind not in "fiub":
+        return None
+    with np.errstate(all="ignore"):
+        params = kernel_params(eqn.primitive, eqn.params)
+        value = eqn.primitive.impl(*(np.asarray(a.value) for a in eqn.invars), **params)
+    return Literal(np.asarray(value, out.aval.dtype)[()], out.aval)
+
+
+NEUTRAL = {"max": -np.inf, "min": np.inf}
+
+
+def neutral_result(eqn: Eqn) -> Atom | None:
+    number = NEUTRAL.get(eqn.primitive.name)
+    if number is None or dtype_kind(eqn.outvars[0].aval.dtype) != "f":
+        return None
+    for literal, other in (eqn.invars, eqn.invars[::-1]):
+        if type(literal) is Literal and literal.value == number \
+                and other.aval.shape == eqn.outvars[0].aval.shape:
+            return other
+    return None
 
 
 def rewritten(program: Jaxpr, rewrites: dict) -> Jaxpr:
