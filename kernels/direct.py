@@ -134,22 +134,22 @@ def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) ->
 # ------------------------------------------------------------------ the image times the cotangent
 
 SUMS = ("pixels cotangent out taps blocks block_count features tap_blocks plane image rows columns "
-        "row_length ct_image ct_pixel images images_each").split()
+        "row_length ct_image width images images_each").split()
 
 
 def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> str:
     """Sums over pixels for units (part of the images, block, feature) in [start, stop).
 
-    The cotangent is (image, pixel, feature): a vector is features of it, times one pixel of the
-    image for each tap. blocks: (first pixel of the first feature of the image, first feature of
-    the cotangent); the result is (unit, tap, vectors * n features).
+    The cotangent is (image, block, pixel, feature): a vector is features of it, times one pixel of
+    the image for each tap. blocks: (first pixel of the first feature of the image, place of the
+    block in the cotangent); the result is (unit, tap, vectors * n features).
     """
     text = Text()
     v = Vectors(text, scalar, n)
     w = {name: text.word("%table", i) for i, name in enumerate(SUMS)}
     for name_ in ("pixels", "cotangent", "out", "taps", "blocks"):
         w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
-    ct_row = text.let(f"mul i64 {w['ct_pixel']}, {w['columns']}")
+    ct_row = text.let(f"mul i64 {w['width']}, {w['columns']}")
     size = text.let(f"mul i64 {w['tap_blocks']}, {taps * vectors * n}")
     with text.loop("u", "%start", "%stop") as unit:
         feature = text.let(f"urem i64 {unit.index}, {w['features']}")
@@ -180,7 +180,7 @@ def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> st
                                    [("ptr", ct2), *((v.type, s) for s in r.values)]) as p:
                         ct, *acc = p.values
                         cts = [v.load(v.at(ct, str(i * n))) for i in range(vectors)]
-                        p.next = [v.at(ct, w["ct_pixel"])]
+                        p.next = [v.at(ct, w["width"])]
                         for t, place in enumerate(places):
                             x = v.splat(v.at(place, p.index))
                             p.next += [v.fma(x, c, acc[t * vectors + i])
@@ -252,12 +252,12 @@ def sum_few_ir(name: str, scalar: str, n: int, taps: int) -> str:
     return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
 
 
-TURN = "source out features pixels blocks source_image source_feature out_image out_pixel".split()
+TURN = "source out features pixels blocks source_image source_feature out_image width".split()
 
 
 def turn_ir(name: str, scalar: str, n: int) -> str:
-    """(image, feature, pixel) to (image, pixel, feature), n x n at a time; units (image, block of
-    n features). Features that are missing in the last block are zero."""
+    """(image, feature, pixel) to (image, width of features, pixel, feature), n x n at a time; units
+    (image, block of n features). Features that are missing in the last block are zero."""
     text = Text()
     v = Vectors(text, scalar, n)
     w = {name: text.word("%table", i) for i, name in enumerate(TURN)}
@@ -270,7 +270,10 @@ def turn_ir(name: str, scalar: str, n: int) -> str:
         first = text.let(f"mul i64 {block}, {n}")
         source = v.at(w["source"], text.madd(image, w["source_image"],
                                              text.let(f"mul i64 {first}, {w['source_feature']}")))
-        target = v.at(w["out"], text.madd(image, w["out_image"], first))
+        inside = text.let(f"urem i64 {first}, {w['width']}")
+        before = text.let(f"sub i64 {first}, {inside}")
+        inside = text.madd(before, w["pixels"], inside)
+        target = v.at(w["out"], text.madd(image, w["out_image"], inside))
         some = text.let(f"add i64 {w['pixels']}, {n - 1}")
         with text.loop("p", "0", text.let(f"udiv i64 {some}, {n}")) as p:
             at = text.let(f"mul i64 {p.index}, {n}")
@@ -303,7 +306,7 @@ def turn_ir(name: str, scalar: str, n: int) -> str:
                 value = text.let(f"getelementptr {v.type}, ptr {kept}, i64 {j.index}")
                 value = text.let(f"load {v.type}, ptr {value}, align 64")
                 pixel = text.let(f"mul i64 {text.let(f'add i64 {at}, {j.index}')}, "
-                                 f"{w['out_pixel']}")
+                                 f"{w['width']}")
                 text.add(f"store {v.type} {value}, ptr {v.at(target, pixel)}, align {v.align}")
     return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
 

@@ -15,6 +15,7 @@ from kernels.correlation import WORTH, Axis, Conv, Padded, bits, held, table
 from kernels.memory import address_of
 
 IMAGES_EACH = 8  # images in a partial sum: fixed, so that the bits are
+CACHED = 1 << 19  # bytes that go by once for each feature of the image
 FEW = 8  # features of the cotangent for each group of the image's
 
 
@@ -47,18 +48,21 @@ class PixelSums:
         self.sums = direct.sum_pixels(letter, self.taps_each, vectors).address
         # One group's features stand at the start of a vector each.
         self.each_width = -(-each_out // self.width) * self.width
-        self.blocks = held([(g * each_in * self.padded.plane, g * self.each_width + o)
+        pixels = math.prod(conv.y.shape[2:])
+        self.blocks = held([(g * each_in * self.padded.plane, (g * self.each_width + o) * pixels)
                             for g in range(conv.batch_groups)
                             for o in range(0, self.each_width, self.width)])
         self.each_in, self.each_out, self.tap_count = each_in, each_out, len(taps)
-        self.parts = -(-images // IMAGES_EACH)
+        room = CACHED // (pixels * self.width * conv.dtype.itemsize)  # of a block's cotangent
+        self.images_each = max(1, min(IMAGES_EACH, room))
+        self.parts = -(-images // self.images_each)
 
     def __call__(self, x, y, out=None):
         conv, padded = self.conv, self.padded
         image = padded.make(address_of(x), self.n)
         images, pixels = padded.images, math.prod(conv.y.shape[2:])
-        ct_pixel = conv.batch_groups * self.each_width
-        ct = np.empty((images, pixels, ct_pixel), conv.dtype)
+        ct_image = conv.batch_groups * self.each_width * pixels
+        ct = np.empty(images * ct_image, conv.dtype)
         steps = conv.y.strides
         if steps[3] != 1 or steps[2] != conv.y.shape[3]:  # pixels must follow each other
             y = np.ascontiguousarray(conv.y.of(y))
@@ -67,17 +71,17 @@ class PixelSums:
             first = address_of(y) + g * self.each_out * steps[0] * y.itemsize
             blocks = self.each_width // self.n
             pool.run(self.turn, table(
-                first, address_of(ct) + g * self.each_width * y.itemsize, self.each_out, pixels,
-                blocks, steps[1], steps[0], pixels * ct_pixel, ct_pixel),
+                first, address_of(ct) + g * self.each_width * pixels * y.itemsize, self.each_out,
+                pixels, blocks, steps[1], steps[0], ct_image, self.width),
                 images * blocks, max(1, WORTH // (4 * self.n * pixels)))
         count = len(self.blocks) // 2
         parts = np.empty((self.parts, count, self.each_in, len(self.taps), self.width), conv.dtype)
-        work = min(IMAGES_EACH, images) * pixels * len(self.taps) * self.width
+        work = min(self.images_each, images) * pixels * len(self.taps) * self.width
         pool.run(self.sums, table(
             address_of(image), address_of(ct), address_of(parts), address_of(self.taps),
             address_of(self.blocks), count, self.each_in, len(self.taps) // self.taps_each,
             padded.plane, padded.plane * padded.features, *conv.y.shape[2:],
-            padded.columns.padded, pixels * ct_pixel, ct_pixel, images, IMAGES_EACH),
+            padded.columns.padded, ct_image, self.width, images, self.images_each),
             self.parts * count * self.each_in, max(1, 16 * WORTH // work))
         return self.arranged(np.add.reduce(parts) if self.parts > 1 else parts[0], out)
 
