@@ -28,12 +28,14 @@ class KernelError(TypeError):
 
 class Parameter(NamedTuple):
     """One slot of a kernel's table. Written as C writes it: `f32` is a number, `f32*` an array;
-    `f32* restrict` an array that no other parameter overlaps."""
+    `f32* restrict` an array that no other parameter overlaps; `f32* stream` one that the kernel
+    only writes, and so much of it that it shall go past the caches."""
 
     name: str
     dtype: str
     array: bool
-    restrict: bool
+    restrict: bool = False
+    stream: bool = False
 
     @staticmethod
     def parse(name: str, text: str) -> Parameter:
@@ -41,10 +43,11 @@ class Parameter(NamedTuple):
         dtype = kind.removesuffix("*")
         array = kind.endswith("*")
         known = COMPUTED + tuple(STORED) if array else COMPUTED
-        if dtype not in known or not {"restrict"}.issuperset(qualifiers):
+        if dtype not in known or not {"restrict", "stream"}.issuperset(qualifiers):
             raise KernelError(f"parameter {name} has the type '{text}'; expected one of "
-                              f"{', '.join(known)}, with * for an array, then 'restrict' or not")
-        return Parameter(name, dtype, array, "restrict" in qualifiers)
+                              f"{', '.join(known)}, with * for an array, then perhaps 'restrict', "
+                              "'stream'")
+        return Parameter(name, dtype, array, "restrict" in qualifiers, "stream" in qualifiers)
 
 
 def is_float(dtype: str | None) -> bool:

@@ -8,12 +8,12 @@ are called. Innermost loops run over vectors where they can (`kernels/vectorise.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from kernels.grammar import KernelError, Library, Parameter, Typed, elementary, functions_of
 from kernels.instructions import LLVM_TYPE, NotVectorisable, Vec
-from kernels.machine import scales_by_exponents, wide_vectors
+from kernels.machine import has_masks, scales_by_exponents, wide_vectors
 from kernels.vectorise import IN_MEMORY, Vectoriser
 
 Incoming = list[tuple[str, str]]  # (value, the block that control comes from)
@@ -223,35 +223,72 @@ def flat(lines: list) -> Iterator[str]:
             yield from flat(line)
 
 
-def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...], emitter: Emitter) -> str:
-    """The entry point `name(table, start, stop)`, which takes arrays and numbers from the table.
-    Loops over numbers, which LLVM may yet turn into loops over vectors, stand in a function of
-    their own: of its arguments `noalias` can be said."""
+def kernel_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...],
+                make: Callable[[], Emitter]) -> tuple[str, bool]:
+    """The entry point `name(table, start, stop)`, which takes arrays and numbers from the table,
+    and whether all innermost loops are over vectors. Loops over numbers, which LLVM may yet turn
+    into loops over vectors, stand in a function of their own: of its arguments `noalias` can be
+    said. Where arrays are streamed there is a function for that, too."""
     arguments, slots = [], []
-    for i, (name, dtype, array, restrict) in enumerate(parameters):
-        if array:
-            kind = "ptr noalias" if restrict else "ptr"
-            emitter.arrays[name] = parameters[i]
-        else:
-            kind = LLVM_TYPE[dtype]
-            emitter.env[name] = f"%{name}", dtype
+    for i, (name, dtype, array, restrict, _) in enumerate(parameters):
+        kind = ("ptr noalias" if restrict else "ptr") if array else LLVM_TYPE[dtype]
         arguments.append(f"{kind} %{name}")
         slots += [f"  %slot{i} = getelementptr i64, ptr %table, i64 {i}",
                   f"  %{name} = load {'ptr' if array else IN_MEMORY[dtype]}, ptr %slot{i}"]
         if dtype == "bool" and not array:
             slots[-1] = (f"  %{name}.byte = load i8, ptr %slot{i}\n"
                          f"  %{name} = icmp ne i8 %{name}.byte, 0")
-    for name in ("start", "stop"):
-        arguments.append(f"i64 %{name}")
-        emitter.env[name] = f"%{name}", "i64"
-    emitter.block(node.body)
+    given = ", ".join([*arguments, "i64 %start", "i64 %stop"])
+
+    def body(stream: bool) -> Emitter:
+        emitter = make()
+        for parameter in parameters:
+            if parameter.array:
+                emitter.arrays[parameter.name] = parameter
+            else:
+                emitter.env[parameter.name] = f"%{parameter.name}", parameter.dtype
+        emitter.env |= {name: (f"%{name}", "i64") for name in ("start", "stop")}
+        emitter.streams = stream_together(parameters) if stream else []
+        emitter.block(node.body)
+        return emitter
+
+    def function(name: str, emitter: Emitter) -> list[str]:
+        return [f"define internal void @{name}({given}) #0 {{", "entry:", *flat(emitter.lines),
+                "  ret void", "}"]
+
+    plain = body(stream=False)
     head = f"define void @{node.name}(ptr %table, i64 %start, i64 %stop) #0 {{\nentry:"
-    if not emitter.over_numbers:
-        return "\n".join([head, *slots, *flat(emitter.lines), "  ret void", "}", ""])
-    return "\n".join([
-        f"define internal void @{node.name}.body({', '.join(arguments)}) #0 {{",
-        "entry:", *flat(emitter.lines), "  ret void", "}", head,
-        *slots, f"  call void @{node.name}.body({', '.join(arguments)})", "  ret void", "}", ""])
+    call = [f"  call void @{node.name}.body({given})", "  ret void", "}", ""]
+    streaming = body(stream=True) if stream_together(parameters) else plain
+    if streaming.streamed:
+        streaming.declared |= {"declare void @llvm.x86.sse.sfence()": None, "!0 = !{i32 1}": None}
+        text = [*function(f"{node.name}.body", plain), *function(f"{node.name}.stream", streaming),
+                head, *slots, *alike(streaming.streams), "  br i1 %alike, label %yes, label %no",
+                "yes:", f"  call void @{node.name}.stream({given})",
+                "  call void @llvm.x86.sse.sfence()", "  ret void", "no:", *call]
+    elif plain.over_numbers:
+        text = [*function(f"{node.name}.body", plain), head, *slots, *call]
+    else:
+        text = [head, *slots, *flat(plain.lines), "  ret void", "}", ""]
+    return "\n".join(text), not plain.over_numbers
+
+
+def stream_together(parameters: tuple[Parameter, ...]) -> list[Parameter]:
+    """The arrays that are written past the caches, which takes whole cache lines: those whose
+    elements are as large as the first one's."""
+    streams = [p for p in parameters if p.stream] if has_masks() else []
+    return [p for p in streams if p.dtype == streams[0].dtype]
+
+
+def alike(streams: list[Parameter]) -> list[str]:
+    """Whether the arrays lie alike on cache lines."""
+    lines = [f"  %at{k} = ptrtoint ptr %{p.name} to i64" for k, p in enumerate(streams)]
+    lines.append("  %apart0 = or i64 0, 0")
+    for k in range(1, len(streams)):
+        lines += [f"  %differ{k} = xor i64 %at0, %at{k}",
+                  f"  %apart{k} = or i64 %apart{k - 1}, %differ{k}"]
+    return [*lines, f"  %low = and i64 %apart{len(streams) - 1}, 63",
+            "  %alike = icmp eq i64 %low, 0"]
 
 
 def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> tuple[str, bool]:
@@ -269,8 +306,9 @@ def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> tuple[str
                               f"({', '.join(p.name for p in row)}, start, stop)")
     bodies, vectors = [], True
     for name, row in parameters.items():
-        emitter = Emitter((library, *elementary()), "the kernel's source", declared)
-        bodies.append(kernel_text(nodes[name], row, emitter))
-        vectors = vectors and not emitter.over_numbers
+        text, over_vectors = kernel_text(nodes[name], row, lambda: Emitter(
+            (library, *elementary()), "the kernel's source", declared))
+        bodies.append(text)
+        vectors = vectors and over_vectors
     attributes = 'nounwind "prefer-vector-width"="512"' if wide_vectors() else "nounwind"
     return "\n".join([*declared, *bodies, f"attributes #0 = {{ {attributes} }}", ""]), vectors

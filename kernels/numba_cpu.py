@@ -280,7 +280,7 @@ class Printer(Reader):
 
 def entry_text(node: ast.FunctionDef, parameters: tuple[Parameter, ...],
                printer: Printer) -> str:
-    for i, (name, dtype, array, _) in enumerate(parameters):
+    for i, (name, dtype, array, *_) in enumerate(parameters):
         slot = f"table[{i}]"
         if array:
             printer.arrays[name] = parameters[i]

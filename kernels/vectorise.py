@@ -28,6 +28,7 @@ from kernels.machine import converts_halves, has_masks, vector_bits
 
 IN_MEMORY = LLVM_TYPE | {"bool": "i8"}
 BUILT_IN = CASTS.keys() | INTRINSICS.keys()
+LINE = 64  # bytes of a cache line
 LARGE, LARGER = 12, 60  # operations in a body: from here on two vectors, then one, at a time
 
 
@@ -124,6 +125,9 @@ class Vectoriser(Instructions):
         self.nested = False  # whether the vector loop has loops inside; then all is contiguous,
         self.columns = 0  # and this counts what is read so inside of them
         self.depth = 0  # of such loops
+        self.streams: list[Parameter] = []  # arrays to be written past the caches
+        self.streamed = False  # whether that was done
+        self.past_caches = False  # whether it is being done
 
     # ---- memory
 
@@ -206,9 +210,10 @@ class Vectoriser(Instructions):
             if self.mask:
                 self.memory_call("store", array, place, value)
             else:
-                align = size_of(array.dtype) // 8
-                self.lines.append(f"  store <{self.lanes} x {element}> {value}, ptr {place}, "
-                                  f"align {align}")
+                how = f"align {size_of(array.dtype) // 8}"
+                if self.past_caches and array in self.streams:
+                    how = f"align {LINE}, !nontemporal !0"
+                self.lines.append(f"  store <{self.lanes} x {element}> {value}, ptr {place}, {how}")
         elif isinstance(index, Vec) or isinstance(index, Linear) and index.step:
             if array.name in self.read_arrays or self.nested:
                 raise NotVectorisable  # two lanes may meet
@@ -271,10 +276,14 @@ class Vectoriser(Instructions):
         finally:
             self.splats, self.before_loop, self.loop_born = saved[4:]
             self.lanes, self.reductions, self.mask = 0, {}, None
-            self.nested, self.depth = False, 0
+            self.nested, self.depth, self.past_caches = False, 0, False
 
     def blocks_and_rest(self, node, name, start, stop, carried, count) -> None:
         lanes, entered = self.lanes, dict(self.env)
+        stream = self.streams and start == "%start" and not self.nested \
+            and lanes * size_of(self.streams[0].dtype) // 8 % LINE == 0
+        if stream:
+            begin, start = start, self.next_line(self.streams[0], start, stop)
         if count is None:
             length = self.llvm_call("smax", "i64", [self.emit(f"sub nsw i64 {stop}, {start}"), "0"])
             whole = self.emit(f"and i64 {length}, {-lanes}")
@@ -286,8 +295,12 @@ class Vectoriser(Instructions):
         self.loop_born = self.count + 1
         for v in carried:
             self.env[v] = self.first_lanes(v, *entered[v]), entered[v][1]
+        if stream:
+            self.rest(node, name, begin, start, carried, None)
+            self.streamed = self.past_caches = True
         if count is None or count >= lanes:
             self.blocks(node, name, start, full, carried, count is not None)
+        self.past_caches = False
         if full != stop:
             if has_masks():
                 self.rest(node, name, full, stop, carried, count)
@@ -297,6 +310,15 @@ class Vectoriser(Instructions):
                 self.number_loop(node, name, full, stop, 1, carried)
                 return
         self.join(carried, entered)
+
+    def next_line(self, array: Parameter, start: str, stop: str) -> str:
+        """The first index from `start` on that begins a cache line."""
+        size = size_of(array.dtype) // 8
+        address = self.emit(f"ptrtoint ptr {self.address(array, start)} to i64")
+        missing = self.emit(f"and i64 {self.emit(f'sub i64 0, {address}')}, {LINE - 1}")
+        ahead = self.emit(f"udiv i64 {missing}, {size}")
+        first = self.emit(f"add nsw i64 {start}, {ahead}")
+        return self.llvm_call("smin", "i64", [first, self.llvm_call("smax", "i64", [start, stop])])
 
     def first_lanes(self, variable: str, value: str, dtype: str) -> Vec:
         op = self.reductions[variable]

@@ -4,6 +4,8 @@ import ml_dtypes
 import numpy as np
 import pytest
 
+from kernels import llvm, machine
+from kernels.grammar import Parameter
 from kernels.native import KernelError, compile_ir, compile_kernels
 
 NUMPY = {"bf16": ml_dtypes.bfloat16, "f16": np.float16, "f32": np.float32, "f64": np.float64,
@@ -114,6 +116,36 @@ def test_every_nth_element(step):
     out = np.zeros(203, np.float32)
     kernel(x, out, stop=203)
     np.testing.assert_array_equal(out, x[::step] + x[step - 1::step])
+
+
+@pytest.mark.parametrize("first, second", [(0, 0), (1, 1), (3, 19), (5, 6), (15, 15)])
+def test_arrays_written_past_the_caches(first, second):
+    """Wherever they begin: on cache lines or not, alike or not; and what they add up to."""
+    source = """
+def k(x, y, z, total, start, stop):
+    s = f32(0)
+    for i in range(start, stop):
+        y[i] = x[i] * 2.0
+        z[i] = x[i] + 1.0
+        s += x[i]
+    total[0] = s
+"""
+    signature = dict(x="f32*", y="f32* restrict stream", z="f32* stream", total="f32*")
+    rows = tuple(Parameter.parse(*row) for row in signature.items())
+    assert machine.has_masks() == ("!nontemporal" in llvm.emit(source, {"k": rows})[0])
+    kernel = compiled(source, **signature)
+    x = np.arange(1000, dtype=np.float32)
+    room = np.zeros((2, 1200), np.float32)
+    y, z = (row[(-row.ctypes.data % 64) // 4 + k:][:1000]
+            for row, k in zip(room, (first, second)))
+    total = np.zeros(1, np.float32)
+    for start, stop in ((0, 1000), (3, 9), (7, 7), (10, 500)):
+        room[:] = 0
+        kernel(x, y, z, total, start=start, stop=stop)
+        np.testing.assert_array_equal(y[start:stop], 2 * x[start:stop])
+        np.testing.assert_array_equal(z[start:stop], x[start:stop] + 1)
+        assert np.count_nonzero(room[1]) == stop - start
+        assert total == x[start:stop].sum()
 
 
 def test_a_part_of_the_range_leaves_the_rest_alone():

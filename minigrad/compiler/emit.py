@@ -25,6 +25,7 @@ from minigrad.compiler.scalar import (
 from minigrad.program import Atom, Eqn, Var
 
 CHUNK = 1 << 15  # elements that make up a block of rows whose partial sums are added in order
+LARGE = 1 << 25  # bytes; results above this are written past the caches
 GRAIN = 1 << 14  # cheap operations that are worth another thread
 NAME = re.compile(r"\b[xyz]\b")
 
@@ -148,7 +149,7 @@ class Writer(Passes):
             lines = ["for i in range(start, stop):", *indent(lines)]
         lines = self.top.lines + lines
         name = self.name()
-        types = [self.type_of(p) for p in self.parameters]
+        types = [self.type_of(p) + " stream" * self.streams(p) for p in self.parameters]
         per_row = self.cost() * max(self.width, 1)
         extent = self.blocks if self.blocked else self.extent if self.rows else 1
         grain = 1
@@ -458,6 +459,15 @@ class Writer(Passes):
     def type_of(self, parameter) -> str:
         dtype = getattr(parameter, "aval", parameter).dtype
         return f"{subset_dtype(dtype)}* restrict"
+
+    def streams(self, parameter) -> bool:
+        """Whether an array is only written, from front to back, and larger than caches are."""
+        aval = getattr(parameter, "aval", None)
+        return (len(self.rows) == 1 and not (self.cols or self.blocked or self.region.outer)
+                and parameter in self.stored and aval is not None
+                and math.prod(aval.shape) * aval.dtype.itemsize > LARGE
+                and parameter not in self.in_place.values()
+                and all(array is not parameter for array, *_ in self.loads))
 
     def fresh(self) -> str:
         self.count += 1
