@@ -266,6 +266,8 @@ def mutants(rows: dict[str, list[Row]]) -> Iterator[Mutant]:
                 continue
             if mistake == "at other operands" and is_linear_family(primitive):
                 continue
+            if rule == "batch" and all("vmap" in row.without for row in own):
+                continue
             yield Mutant(name, rule, mistake)
         for rule, mistake in BY_OPERAND:
             for k in sorted(operands) if getattr(primitive, rule) is not None else []:

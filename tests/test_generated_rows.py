@@ -15,14 +15,11 @@ from compat.differential.generate import (
     DTYPES, LAYOUTS, SHAPES, Variation, base_rows, check_variation, is_elementwise, laid_out,
     special_values, with_dtype, with_layout, with_shapes, with_special_values,
 )
-from compat.differential.table import COLUMN_OF, EXPLAINED
+from compat.differential.table import COLUMN_OF, EXPLAINED, SLOW
 from minigrad import core
 from tests.rows import all_rows
 
 ROWS = base_rows(all_rows())
-SLOW = {"igamma", "igammac", "igamma_grad_a", "regularized_incomplete_beta", "random_gamma_grad",
-        "zeta", "polygamma"}  # JAX compiles their loops for seconds
-
 
 @st.composite
 def variations(draw) -> Variation:

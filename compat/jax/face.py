@@ -154,7 +154,7 @@ def boxed(fn: Callable) -> Callable:
     def call(*args, **kwargs):
         for name in placed & kwargs.keys():  # there is one device: nothing to choose
             del kwargs[name]
-        args = [narrowed(tree_map(to_face, a)) if not isinstance(a, str) else a for a in args]
+        args = [narrowed(tree_map(to_face, a)) for a in args]
         kwargs = {k: narrowed(to_face(v)) for k, v in kwargs.items()}
         return tree_map(result_of_face, fn(*args, **kwargs))
 
