@@ -46,7 +46,10 @@ THREADS, SPINS, FUNCTIONS, HOST_BLAS, SHARES = 68, 69, 71, 78, 128
 
 
 def available_threads() -> int:
-    """How many threads to use: `MINIGRAD_NUM_THREADS`, or the processors we may run on."""
+    """How many threads to use: what `use` was told, `MINIGRAD_NUM_THREADS`, or the processors we
+    may run on."""
+    if _wanted:
+        return _wanted
     wanted = os.environ.get("MINIGRAD_NUM_THREADS")
     if wanted is not None:
         if not wanted.isdecimal() or int(wanted) < 1:
@@ -195,6 +198,8 @@ def kernel_at(address: int) -> Callable:
 blas_threads = [0, 0]  # C functions that get and set OpenBLAS's threads: 1 while a job runs
 _pool: NativePool | PythonPool | None = None
 _python_pool: PythonPool | None = None
+ended: list = []  # kept: another thread may just be running a job there
+_wanted = 0  # threads; 0: nobody said
 _starting = threading.Lock()
 
 
@@ -204,10 +209,19 @@ def start(threads: int | None = None) -> None:
     with _starting:
         if _pool is not None:
             _pool.close()
+            ended.append(_pool)
         threads = threads or available_threads()
         _pool = PythonPool(threads) if os.environ.get("MINIGRAD_POOL") == "python" else native(
             threads)
         run = _pool.run
+
+
+def use(threads: int) -> None:
+    """Use so many threads from now on."""
+    global _wanted
+    _wanted = threads
+    if _pool is not None:
+        start(threads)
 
 
 def native(threads: int) -> NativePool | PythonPool:

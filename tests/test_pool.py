@@ -120,3 +120,23 @@ def test_threads_are_the_processors_we_may_use(monkeypatch):
         assert pool.available_threads() == len(os.sched_getaffinity(0))
     monkeypatch.setenv("MINIGRAD_NUM_THREADS", "3")
     assert pool.available_threads() == 3
+
+
+def test_torch_programs_choose_the_number_of_threads():
+    import torch
+
+    from compat import torch as ours
+
+    before = ours.get_num_threads()
+    assert before == pool.threads()
+    try:
+        ours.set_num_threads(3)
+        assert ours.get_num_threads() == pool.threads() == 3
+        for wrong in (0, -1, "a", 1.5):
+            with pytest.raises((RuntimeError, TypeError)) as wanted:
+                torch.set_num_threads(wrong)
+            with pytest.raises(wanted.type) as got:
+                ours.set_num_threads(wrong)
+            assert str(got.value) == str(wanted.value)
+    finally:
+        ours.set_num_threads(before)

@@ -14,9 +14,10 @@ from compat.torch.dtypes import (
     CPU, NAMED, SCALAR_NAMES, Size, device, set_default_dtype,
 )
 from compat.torch.tensor import Tensor
+from kernels import pool
 
 __version__ = "2.13.0+minigrad"
-SETTINGS: dict = {"threads": 1, "interop": 1, "deterministic": False, "warn_only": False,
+SETTINGS: dict = {"interop": 1, "deterministic": False, "warn_only": False,
                   "precision": "highest", "warn_always": False, "debug": 0, "device": CPU}
 
 
@@ -31,7 +32,20 @@ def setting(name: str, kind=lambda value: value):
     return get, put
 
 
-get_num_threads, set_num_threads = setting("threads", int)
+def get_num_threads() -> int:
+    return pool.threads()
+
+
+def set_num_threads(num_threads) -> None:
+    """Threads that share the work of one operation. Results do not depend on it."""
+    if type(num_threads) is not int:
+        raise RuntimeError("set_num_threads expects an int, but got "
+                           f"{type(num_threads).__name__}")
+    if num_threads < 1:
+        raise RuntimeError("set_num_threads expects a positive integer")
+    pool.use(num_threads)
+
+
 get_num_interop_threads, set_num_interop_threads = setting("interop", int)
 get_float32_matmul_precision, set_float32_matmul_precision = setting("precision")
 is_warn_always_enabled, set_warn_always = setting("warn_always", bool)
