@@ -85,6 +85,19 @@ class Sequential(Sequence):
     def __add__(self, other):
         return Sequential(*self, *other)
 
+    def __mul__(self, times: int):
+        if not isinstance(times, int):
+            raise TypeError("unsupported operand type(s) for *: "
+                            f"{type(self)} and {type(times)}")
+        if times <= 0:
+            raise ValueError(f"Non-positive multiplication factor {times} for {type(self)}")
+        return Sequential(*[m for _ in range(times) for m in self])
+
+    __rmul__ = __mul__
+
+    def __imul__(self, times: int):
+        return self.extend(list(self * times)[len(self):])
+
     def forward(self, input):
         for module in self:
             input = module(input)
@@ -237,6 +250,45 @@ class ParameterDict(Module):
 
     def __contains__(self, key: str) -> bool:
         return key in self._keys
+
+    def __reversed__(self):
+        return reversed(list(self._keys))
+
+    def __or__(self, other):
+        made = self.copy()
+        made.update(other)
+        return made
+
+    def __ior__(self, other):
+        self.update(other)
+        return self
+
+    def get(self, key: str, default=None):
+        return self[key] if key in self else default
+
+    def setdefault(self, key: str, default=None):
+        if key not in self:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str):
+        value = self[key]
+        del self[key]
+        return value
+
+    def popitem(self):
+        key = next(reversed(self))
+        return key, self.pop(key)
+
+    def clear(self) -> None:
+        for key in list(self._keys):
+            del self[key]
+
+    def copy(self):
+        return ParameterDict(dict(self.items()))
+
+    def fromkeys(self, keys, default=None):
+        return ParameterDict(dict.fromkeys(keys, default))
 
     def keys(self):
         return self._keys.keys()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from compat.torch import creation
 from compat.torch.nn import functional as F
@@ -89,10 +90,10 @@ class Convolution(Module):
     rank: int
     function: staticmethod
     transposed = False
+    output_padding: Any = 0
 
     def __init__(self, in_channels, out_channels, kernel_size, stride=1, padding=0, dilation=1,
-                 groups=1, bias=True, padding_mode="zeros", device=None, dtype=None,
-                 output_padding=0):
+                 groups=1, bias=True, padding_mode="zeros", device=None, dtype=None):
         super().__init__()
         if groups <= 0:
             raise ValueError("groups must be a positive integer")
@@ -112,7 +113,7 @@ class Convolution(Module):
             raise ValueError("padding='same' is not supported for strided convolutions")
         self.padding = padding if isinstance(padding, str) else tuple_of(padding, self.rank)
         self.padding_mode = padding_mode
-        self.output_padding = tuple_of(output_padding, self.rank)
+        self.output_padding = tuple_of(self.output_padding, self.rank)
         sides = padding_of(self.padding, self.rank, self.kernel_size, self.stride, self.dilation)
         self._reversed_padding_repeated_twice = [n for pair in reversed(sides) for n in pair]
         channels = (in_channels, out_channels // groups) if self.transposed else \
@@ -161,8 +162,9 @@ class ConvTransposed(Convolution):
         if padding_mode != "zeros":
             raise ValueError('Only "zeros" padding mode is supported for '
                              f"{type(self).__name__}")
+        self.__dict__["output_padding"] = output_padding
         super().__init__(in_channels, out_channels, kernel_size, stride, padding, dilation, groups,
-                         bias, padding_mode, device, dtype, output_padding)
+                         bias, padding_mode, device, dtype)
 
     def forward(self, input, output_size=None):
         extra = self.output_padding if output_size is None else \

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+
 from compat.torch.nn import layers, norms
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Buffer, Parameter, Tensor
@@ -110,7 +112,9 @@ class Lazy(Module):
 
 def lazy(name: str, size: str, axis: int) -> type:
     final = getattr(norms if "Norm" in name else layers, name)
+    signature = inspect.signature(final)
     return type(f"Lazy{name}", (Lazy, final), {
+        "__signature__": signature.replace(parameters=list(signature.parameters.values())[1:]),
         "final": final, "size": size, "axis": axis, "__module__": __name__,
         "switched_on": ("affine", "track_running_stats") if "Norm" in name else (),
         "__doc__": f"{name} that takes `{size}` from its first input."})

@@ -29,7 +29,7 @@ class AdamW(Adam):
     """Adam whose weight decay shrinks the parameter itself."""
 
     settings = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2,
-                "amsgrad": False} | ADAM
+                "amsgrad": False, "maximize": False} | ADAM
     keyword_only = tuple(ADAM)
 
     def __init__(self, *args, **kwargs):

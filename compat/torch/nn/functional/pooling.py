@@ -7,6 +7,7 @@ the places that each window sees, -1 for none, and gathers them all at once.
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -237,7 +238,8 @@ def with_indices(pool):
     def fn(input, *args, return_indices=True, **kwargs):
         return pool(input, *args, **kwargs, return_indices=True)
 
-    return named(fn, f"{pool.__name__}_with_indices", f"{pool.__name__} with places.")
+    return named(functools.wraps(pool)(fn), f"{pool.__name__}_with_indices",
+                 f"{pool.__name__} with places.")
 
 
 max_pool1d, max_pool2d, max_pool3d = map(max_pool, (1, 2, 3))

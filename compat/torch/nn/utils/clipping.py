@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -49,6 +50,7 @@ def clip_grad_norm_(parameters, max_norm, norm_type=2.0, error_if_nonfinite=Fals
     return total
 
 
+@functools.wraps(clip_grad_norm_)
 def clip_grad_norm(*args, **kwargs):
     """clip_grad_norm_ under its old name."""
     warnings.warn("torch.nn.utils.clip_grad_norm is now deprecated in favor of "

@@ -28,9 +28,6 @@ class PackedSequence(Packed):
     def to(self, *args, **kwargs):
         return self._replace(data=self.data.to(*args, **kwargs))
 
-    def double(self):
-        return self.to(creation.tensor(0.0).double().dtype)
-
     def cpu(self):
         return self
 
@@ -43,6 +40,11 @@ class PackedSequence(Packed):
         columns = np.arange(sizes[0])
         running = columns < sizes[:, None]
         return np.where(running, starts[:, None] + columns, 0), running
+
+
+for _name in ("double", "float", "half", "long", "int", "short", "char", "byte"):
+    setattr(PackedSequence, _name, lambda self, name=_name: self._replace(
+        data=getattr(self.data, name)()))
 
 
 def invert_permutation(permutation):
