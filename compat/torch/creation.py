@@ -7,7 +7,8 @@ import math
 import numpy as np
 
 from compat.torch.dtypes import (
-    NAMED, Size, check_device, device as Device, dtype as Dtype, to_numpy, to_numpy_or_none,
+    NAMED, SCALAR_NAMES, Size, check_device, device as Device, dtype as Dtype, to_numpy,
+    to_numpy_or_none,
 )
 from compat.torch.pointwise import UNARY
 from compat.torch.selecting import convert
@@ -376,7 +377,12 @@ def type_as(self, other):
 
 
 def type_(self, dtype=None):
-    return to(self, dtype) if dtype is not None else f"torch.{self.type_name()}"
+    if dtype is None:
+        return f"torch.{self.type_name()}"
+    if isinstance(dtype, str):
+        name = dtype.rpartition(".")[2].removesuffix("Tensor")
+        dtype = next(d for d in NAMED.values() if SCALAR_NAMES[d.name] == name)
+    return to(self, dtype.dtype if isinstance(dtype, type) else dtype)
 
 
 def new_like(maker):

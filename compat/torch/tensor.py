@@ -26,6 +26,21 @@ NOT_A_LEAF = (
     "var_no_grad = var.detach().")
 
 
+class Storage:
+    """A piece of memory, in bytes."""
+
+    def __init__(self, array: np.ndarray):
+        self.array = array
+
+    def nbytes(self) -> int:
+        return self.array.nbytes
+
+    size = __len__ = nbytes
+
+    def data_ptr(self) -> int:
+        return self.array.__array_interface__["data"][0]
+
+
 class Tensor(core.Tensor):
     """An array with a place in the graph. `torch.tensor` and the other factories make them."""
 
@@ -90,6 +105,13 @@ class Tensor(core.Tensor):
 
     def data_ptr(self) -> int:
         return views.array_of(self).__array_interface__["data"][0]
+
+    def untyped_storage(self) -> Storage:
+        """The memory that this Tensor and its views share."""
+        array = views.array_of(self)
+        while isinstance(array.base, np.ndarray):
+            array = array.base
+        return Storage(array)
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point

@@ -9,6 +9,7 @@ import numpy as np
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.linalg.checks import check, named, op
 from compat.torch.linalg.factors import eigh, eigvalsh, svd, svdvals
+from compat.torch.operation import operation
 from compat.torch.selecting import where
 from compat.torch.promotion import cast
 from compat.torch.tensor import Tensor, from_array, of_face
@@ -82,28 +83,38 @@ def cut(A, atol, rtol, hermitian):
         (largest * rtol).maximum(atol)
 
 
-@custom_jvp
-def pseudo_inverse(A, tolerance):
-    A, tolerance = of_face(A), of_face(tolerance)
-    u, values, vh = svd(A, full_matrices=False)
-    kept = values > tolerance
-    inverse = where(kept, 1 / where(kept, values, 1.0), 0.0)
-    return (vh.mH * inverse.unsqueeze(-2).to(A.dtype)) @ u.mH
+def inverted(values, tolerance):
+    """1 / values, and 0 where they count as zero."""
+    kept = values.abs() > tolerance
+    return where(kept, 1 / where(kept, values, 1.0), 0.0)
 
 
-@pseudo_inverse.defjvp
-def pseudo_inverse_rule(primals, tangents):
-    """dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P (Golub and Pereyra, 1973)."""
-    A, t = of_face(primals[0]), of_face(tangents[0])
-    P = of_face(pseudo_inverse(*primals))
-    PH, tH = P.mH, t.mH
-    left, right = P @ (PH @ tH), (tH @ PH) @ P
-    return P, right - P @ (A @ right) + left - (left @ A) @ P - P @ (t @ P)
+def pseudo_inverse_by(compute):
+    """The pseudo-inverse as a function of the matrix and a tolerance, with its derivative
+    dP = -P dA P + P P^H dA^H (1 - A P) + (1 - P A) dA^H P^H P (Golub and Pereyra, 1973)."""
+    inverse = custom_jvp(lambda A, tolerance: compute(of_face(A), of_face(tolerance)))
+
+    @inverse.defjvp
+    def rule(primals, tangents):
+        A, t = of_face(primals[0]), of_face(tangents[0])
+        P = of_face(inverse(*primals))
+        left, right = P @ (P.mH @ t.mH), (t.mH @ P.mH) @ P
+        return P, right - P @ (A @ right) + left - (left @ A) @ P - P @ (t @ P)
+
+    return operation(lambda A, tolerance: inverse(A, tolerance), name="linalg_pinv",
+                     tensors=("A", "tolerance"))
 
 
-@op("linalg_pinv", ("A", "tolerance"))
+@pseudo_inverse_by
 def pinv_op(A, tolerance):
-    return pseudo_inverse(A, tolerance)
+    u, values, vh = svd(A, full_matrices=False)
+    return (vh.mH * inverted(values, tolerance).unsqueeze(-2).to(A.dtype)) @ u.mH
+
+
+@pseudo_inverse_by
+def hermitian_pinv_op(A, tolerance):
+    values, vectors = eigh(A)
+    return (vectors * inverted(values, tolerance).unsqueeze(-2).to(A.dtype)) @ vectors.mH
 
 
 def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
@@ -111,12 +122,8 @@ def pinv(A, rcond=None, hermitian=False, *, atol=None, rtol=None):
     check("pinv", A, square=hermitian)
     if not A.spec.aval.size:
         return A.mH.clone()
-    if hermitian:
-        values, vectors = eigh(A)
-        kept = values.abs() > cut(A.detach(), atol, rcond if rtol is None else rtol, True)
-        inverse = where(kept, 1 / where(kept, values, 1.0), 0.0)
-        return (vectors * inverse.unsqueeze(-2).to(A.dtype)) @ vectors.mH
-    return pinv_op(A, cut(A.detach(), atol, rcond if rtol is None else rtol, hermitian))
+    op = hermitian_pinv_op if hermitian else pinv_op
+    return op(A, cut(A.detach(), atol, rcond if rtol is None else rtol, hermitian))
 
 
 def matrix_rank(A, tol=None, hermitian=False, *, atol=None, rtol=None):
