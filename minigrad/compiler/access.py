@@ -75,8 +75,8 @@ def goes(eqn: Eqn, at: Sequence[Index], sizes: Sizes) -> tuple[Index | None, ...
     direct = same_order(at, x, out)
     if direct or any(i is None for i in at):
         return direct
-    found = unflatten(flatten(at, x), out, sizes)
-    return found if all(i.is_plain() for i in found) else None
+    places = unflatten(flatten(at, x), out, sizes)
+    return places if all(i.is_plain() for i in places) else None
 
 
 def same_order(at: Sequence, before: Sequence[int], after: Sequence[int]) -> tuple | None:

@@ -7,6 +7,7 @@ import struct
 import sys
 import threading
 from collections.abc import Sequence
+from typing import Any
 from weakref import WeakValueDictionary
 
 import numpy as np
@@ -148,7 +149,7 @@ class Instance:
         which[:len(written)] = written
         sizes[:self.count] = [b.size if ("operand", k) in room.slots else 0
                               for k, b in enumerate(plan.operands)]
-        self.pool = None
+        self.pool: Any = None
         self.code[:14] = (total, self.ids.ctypes.data, self.values.ctypes.data, len(patches),
                           table.ctypes.data, *steps, 0, 0, id(np.ndarray), 0,
                           len(written), which.ctypes.data, sizes.ctypes.data)

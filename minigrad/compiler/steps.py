@@ -39,8 +39,12 @@ class Step:
     """A kernel and its buffers, in the order of its table."""
 
     buffers: list
-    name = ""
+    title = ""
     calls_numpy = False
+
+    @property
+    def name(self) -> str:
+        return self.title
 
 
 @dataclass
@@ -57,12 +61,12 @@ class ProductStep(Step):
     """A matrix product through BLAS."""
 
     product: Any
-    name = "dot_general"
+    title = "dot_general"
 
 
 @dataclass
 class CopyStep(Step):
-    name = "copy"
+    title = "copy"
 
 
 @dataclass
@@ -86,7 +90,7 @@ class LoopStep(Step):
     times: int
     moves: list
     arena: Buffer
-    name = "scan"
+    title = "scan"
 
 
 @dataclass
@@ -97,7 +101,7 @@ class WhileStep(Step):
     moves: list
     flag: Buffer
     arenas: list
-    name = "while"
+    title = "while"
 
 
 @dataclass
@@ -107,7 +111,7 @@ class BranchStep(Step):
     branches: list
     moves: list
     arenas: list
-    name = "cond"
+    title = "cond"
 
 
 @dataclass
