@@ -33,7 +33,7 @@ class Index:
         self.key = frozenset(self.terms.items()), const
 
     def __eq__(self, other) -> bool:
-        return self.key == other.key
+        return isinstance(other, Index) and self.key == other.key
 
     def __hash__(self) -> int:
         return hash(self.key)
