@@ -224,7 +224,9 @@ SYMMETRIC = {"add", "mul", "max", "min", "eq", "ne", "and", "or", "xor", "add_an
              "clamp"}  # the middle of three
 PIECEWISE_LINEAR = {"abs", "max", "min", "clamp", "select_n", "real", "imag", "conj", "copy",
                     "complex", "convert_element_type", "add", "sub", "neg", "add_any", "sort",
-                    "reduce_max", "reduce_min", "reduce_precision", "rem", "cummax", "cummin"}
+                    "reduce_max", "reduce_min", "reduce_precision", "rem", "cummax", "cummin",
+                    "scatter-add", "scatter-sub", "scatter", "concatenate", "stack", "pad",
+                    "dynamic_update_slice", "linear_call"}
 
 
 @dataclass

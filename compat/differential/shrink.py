@@ -23,7 +23,7 @@ def smallest(arrays: Sequence[np.ndarray],
 
     >>> [x] = smallest([np.float32([3.5, 2.5])], lambda arrays: bool((arrays[0] > 2).any()))
     >>> x
-    array([2.5], dtype=float32)
+    array([3.5], dtype=float32)
     """
     from hypothesis import HealthCheck, Phase, find, settings
     from hypothesis.errors import NoSuchExample
