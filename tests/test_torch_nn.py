@@ -103,3 +103,14 @@ def test_program(name):
     assert len(expected) == len(got)
     for a, b in zip(expected, got):
         check(plain(a), plain(b), 1e-4, 1e-5)
+
+
+def test_a_compiled_module_follows_the_mode_of_every_part():
+    net = ours.nn.Sequential(ours.nn.Linear(3, 4), ours.nn.Dropout(0.5), ours.nn.BatchNorm1d(4))
+    staged, x = ours.compile(net), ours.ones(2, 3)
+    staged(x)
+    net[1].eval()  # the drop out alone
+    ours.manual_seed(0)
+    assert staged(x).tolist() == net(x).tolist()
+    net.eval()
+    assert staged(x).tolist() == net(x).tolist()

@@ -371,3 +371,19 @@ def errors(torch):
     yield error(nn.Softmax2d(), x), error(nn.ReLU, no=1)[0], error(nn.MaxPool2d)[0]
     yield error(nn.FractionalMaxPool2d, 2), error(nn.Upsample(scale_factor=2), x)[0]
     yield error(F.grid_sample, torch.ones(1, 1, 2, 2), torch.ones(1, 1, 1, 2), "no")
+
+
+@program
+def ensembles(torch):
+    func = torch.func
+    models = [net(torch) for _ in range(3)]
+    params, buffers = func.stack_module_state(models)
+    base, x = copy.deepcopy(models[0]), torch.ones(2, 3)
+
+    def loss(params, buffers, x):
+        return func.functional_call(base, (params, buffers), (x,)).pow(2).mean()
+
+    gradients = func.vmap(func.grad(loss), in_dims=(0, 0, None))(params, buffers, x)
+    yield list(params), list(gradients), gradients
+    _, pull = func.vjp(lambda p: func.functional_call(base, p, (x,)), dict(base.named_parameters()))
+    yield list(pull(torch.ones(2, 2))[0])

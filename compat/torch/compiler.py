@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 import warnings
 from collections.abc import Callable
@@ -95,18 +96,18 @@ def user_frame(traceback) -> str:
 
 
 class OptimizedModule(Module):
-    """A module whose call is staged, once for training and once for evaluation; everything else is
-    the module's own."""
+    """A module whose call is staged, once for each choice of modules in training; everything else
+    is the module's own."""
 
     def __init__(self, module: Module, fullgraph: bool = False):
         super().__init__()
         self._orig_mod = module
         self.training = module.training
-        object.__setattr__(self, "staged", {mode: Compiled(module.__call__, fullgraph)
-                                            for mode in (True, False)})
+        object.__setattr__(self, "staged", collections.defaultdict(
+            lambda: Compiled(module.__call__, fullgraph)))
 
     def forward(self, *args, **kwargs):
-        return self.staged[self.training](*args, **kwargs)
+        return self.staged[tuple(m.training for m in self._orig_mod.modules())](*args, **kwargs)
 
     def __getattr__(self, name):
         try:

@@ -20,6 +20,15 @@ def conjugated(tree):
     return tree_map(lambda x: x.conj() if isinstance(x, Tensor) and x.is_complex() else x, tree)
 
 
+def in_order(result, like):
+    """`result` with its dicts in the order of those in `like`: trees have theirs sorted."""
+    if isinstance(like, dict) and isinstance(result, dict) and like.keys() == result.keys():
+        return type(result)((k, in_order(result[k], v)) for k, v in like.items())
+    if type(like) is type(result) and type(like) in (tuple, list) and len(like) == len(result):
+        return type(like)(map(in_order, result, like))
+    return result
+
+
 def grad(func, argnums=0, has_aux=False):
     """The gradient of a function with a scalar result."""
     both = grad_and_value(func, argnums, has_aux)
@@ -35,21 +44,21 @@ def grad(func, argnums=0, has_aux=False):
 def grad_and_value(func, argnums=0, has_aux=False):
     """(gradient, value); with has_aux, (gradient, (value, aux)). Raises RuntimeError for integer
     arguments, and for results that are no real scalar."""
-    def checked(*args, **kwargs):
-        out = func(*args, **kwargs)
-        check_scalar(out[0] if has_aux else out)
-        return out
-
-    both = minigrad.value_and_grad(checked, argnums, has_aux=has_aux)
-
     @functools.wraps(func)
     def wrapped(*args, **kwargs):
+        def checked(*given, **named):
+            out = func(*in_order(given, args), **named)
+            check_scalar(out[0] if has_aux else out)
+            return out
+
+        both = minigrad.value_and_grad(checked, argnums, has_aux=has_aux)
         for i in (argnums,) if isinstance(argnums, int) else argnums:
             if any(isinstance(x, Tensor) and not is_floating(x.spec.dtype)
                    for x in tree_leaves(args[i]) if -len(args) <= i < len(args)):
                 raise RuntimeError("only Tensors of floating point dtype can require gradients")
         value, gradient = both(*args, **kwargs)
-        return conjugated(gradient), value
+        like = args[argnums] if isinstance(argnums, int) else tuple(args[i] for i in argnums)
+        return in_order(conjugated(gradient), like), value
 
     return wrapped
 
@@ -79,9 +88,16 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
     def mapped(*args, **kwargs):
         token = random.RANDOMNESS.set(randomness)
         try:
-            run = minigrad.vmap(functools.partial(func, **kwargs), in_dims, out_dims)
-            return run(*args) if chunk_size is None else in_chunks(run, args, in_dims, out_dims,
-                                                                   chunk_size)
+            seen = []
+
+            def once(*given):
+                seen[:] = [func(*in_order(given, args), **kwargs)]
+                return seen[0]
+
+            run = minigrad.vmap(once, in_dims, out_dims)
+            out = run(*args) if chunk_size is None else in_chunks(run, args, in_dims, out_dims,
+                                                                  chunk_size)
+            return in_order(out, seen[0])
         finally:
             random.RANDOMNESS.reset(token)
 
@@ -130,7 +146,7 @@ def vjp(func, *primals, has_aux=False):
 
     def pulled(*cotangents, **kwargs):
         given = conjugated(cotangents[0] if len(cotangents) == 1 else cotangents)
-        gradients = conjugated(pull(given))
+        gradients = in_order(conjugated(pull(given)), primals)
         return gradients if len(primals) > 1 else (gradients[0],)
 
     return (value, pulled, *aux)
