@@ -8,6 +8,8 @@ import sys
 from functools import lru_cache
 from typing import Any
 
+from minigrad import origins
+
 OWN_PACKAGES = tuple(
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) + os.sep
     for name in ("minigrad", "compat", "kernels"))
@@ -62,6 +64,14 @@ class TracerArrayConversionError(JAXTypeError):
     pass
 
 
+class JAXIndexError(IndexError):
+    """An index that cannot be used."""
+
+
+class NonConcreteBooleanIndexError(JAXIndexError):
+    """A traced mask whose result would have an unknown size."""
+
+
 class UnexpectedTracerError(JAXTypeError):
     """A traced value outlived the function it belongs to."""
 
@@ -71,10 +81,8 @@ def concretization_error(tracer) -> Exception:
         return leaked_tracer_error(tracer)
     return ConcretizationTypeError(
         f"Abstract tracer value encountered where concrete value is expected: traced array with "
-        f"shape {tracer.aval} in a function transformed by {tracer.trace.origin}, "
-        f"at {user_line()}.\nA traced value has a shape and a dtype but no numbers: compute with "
-        "array functions, mark the argument static, or move this use out of the transformed "
-        "function.")
+        f"shape {origins.shown(tracer.aval)}\nIt was used at {user_line()}.\n"
+        f"{origins.sentence(tracer)}\nSee {origins.DOCS}ConcretizationTypeError")
 
 
 def leaked_tracer_error(tracer) -> Exception:

@@ -27,6 +27,7 @@ from minigrad.core import (
 from minigrad.graph import FreedEntry
 from minigrad.imperative.modes import with_grad
 from minigrad.ops.bodies import close_over
+from minigrad.origins import Traced, argument_names
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
 from minigrad.tape import collect
@@ -267,6 +268,8 @@ class Jitted:
             full = [args[i] if i in fixed else next(given) for i in range(count)]
             return self.fn(*full, **given_kwargs, **dict(named))
 
+        call.names = lambda: argument_names(
+            self.fn, tree, [i for i in range(count) if i not in fixed])
         return leaves, key, call
 
     def box_leaf(self, value) -> Tensor:
@@ -285,6 +288,7 @@ class Jitted:
         heat.hurry()
         debug.show(2, f"tracing {self.name}, time {self.traces}")
         trace = StageTrace(self.name) if self.constants else CellTrace(self.name)
+        trace.described = Traced(self.fn, "jit", call.names)
         with level(trace, grad=get_mode().grad):
             arguments = [trace.argument(x, i) if isinstance(trace, CellTrace) and type(x).mutable
                          else plain_argument(trace, x) for i, x in enumerate(leaves)]

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import errors
+from minigrad.origins import Traced
 from minigrad.core import (
     Aval, Literal, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box,
     make_spec, owns, to_array,
@@ -91,6 +92,7 @@ class StageTrace(Trace):
     """Writes equations down instead of running them."""
 
     origin = "jit"
+    described: Traced | None = None  # for error messages: the function, its arguments' names
 
     def __init__(self, name: str = "<unnamed function>"):
         self.name = name

@@ -35,6 +35,8 @@ class ShapedArray:
     def str_short(self) -> str:
         return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
 
+    __str__ = str_short
+
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""
         return f"ShapedArray({self.str_short()}{weak})"
@@ -75,6 +77,7 @@ class Array(Tensor):
         dtype = canonical_dtype(value.dtype)
         return value if value.dtype == dtype else value.astype(dtype)
 
+    aval = property(lambda self: ShapedArray(self.spec.aval))
     weak_type = property(lambda self: self.spec.aval.weak_type)
     at = property(updating.At)
     nbytes = property(lambda self: self.size * self.spec.dtype.itemsize)
@@ -112,8 +115,8 @@ class Array(Tensor):
 
     def delete(self) -> None:
         """Give the memory back: any further use raises RuntimeError."""
-        self.value = Deleted(self.aval)
-        self.spec = make_spec(self.aval, False, "deleted")  # what is known of it finds no operation
+        self.value = Deleted(self.spec.aval)
+        self.spec = make_spec(self.spec.aval, False, "deleted")  # finds no operation
 
     def on_device_size_in_bytes(self) -> int:
         return self.nbytes

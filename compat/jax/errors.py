@@ -2,17 +2,10 @@
 # ruff: noqa: F401  (a namespace)
 
 from minigrad.errors import (
-    ConcretizationTypeError, JAXTypeError, TracerArrayConversionError, TracerBoolConversionError,
-    TracerIntegerConversionError, UnexpectedTracerError,
+    ConcretizationTypeError, JAXIndexError, JAXTypeError, NonConcreteBooleanIndexError,
+    TracerArrayConversionError, TracerBoolConversionError, TracerIntegerConversionError,
+    UnexpectedTracerError,
 )
-
-
-class JAXIndexError(IndexError):
-    """An index that cannot be used."""
-
-
-class NonConcreteBooleanIndexError(JAXIndexError):
-    """A traced mask whose result would have an unknown size."""
 
 
 class JaxRuntimeError(RuntimeError):

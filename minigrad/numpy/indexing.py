@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from kernels.indexing import GatherDimensionNumbers, GatherScatterMode
+from minigrad import errors
 from minigrad.core import BOOL, EVAL, I32, I64, Tensor, aval_of, config, get_mode, table
 from minigrad.numpy.promotion import check_array, convert, operand, shape_of
 from minigrad.numpy.selecting import broadcast_arrays
@@ -124,8 +125,9 @@ def concrete_mask(part) -> np.ndarray:
 
     value = concrete(part)
     if value is None:
-        raise IndexError(f"Array boolean indices must be concrete; got {aval_of(part)}. Use "
-                         "`where(mask, x, other)`, which has a shape that is known.")
+        raise errors.NonConcreteBooleanIndexError(
+            f"Array boolean indices must be concrete; got {aval_of(part)}. Use "
+            "`where(mask, x, other)`, which has a shape that is known.")
     return np.asarray(value)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigrad import errors
+from minigrad import errors, origins
 from minigrad.batch import BatchTracer
 from minigrad.core import Tensor, Tracer, table
 from minigrad.forward import JVPTracer
@@ -111,7 +111,8 @@ def number(kind: Callable, error: Callable):
 
 
 def bool_error(x: Tensor) -> Exception:
-    return traced_error(errors.TracerBoolConversionError, "Attempted boolean conversion of", x)
+    return traced_error(errors.TracerBoolConversionError, "Attempted boolean conversion of", x,
+                        end=".")
 
 
 def index_error(x: Tensor) -> Exception:
@@ -120,24 +121,24 @@ def index_error(x: Tensor) -> Exception:
 
 
 def number_error(kind: type) -> Callable:
+    name = kind.__name__
+
     def error(x: Tensor) -> Exception:
         return traced_error(
             errors.ConcretizationTypeError,
-            f"The problem arose with the `{kind.__name__}` function. Abstract tracer value "
-            "encountered where concrete value is expected:", x)
+            "Abstract tracer value encountered where concrete value is expected:", x,
+            f"The problem arose with the `{name}` function. If trying to convert the data type of "
+            f"a value, try using `x.astype({name})` or `jnp.array(x, {name})` instead.\n")
 
     return error
 
 
-def traced_error(kind: type, text: str, x: Tensor) -> Exception:
+def traced_error(kind: type, text: str, x: Tensor, remedy: str = "", end="") -> Exception:
     tracer = x.value
     if not tracer.trace.alive:
         return errors.leaked_tracer_error(tracer)
-    return kind(
-        f"{text} traced array with shape {x.spec.aval}.\nThe error occurred while a function was "
-        f"traced for {tracer.trace.origin}, at {errors.user_line()}. The value has a shape and a "
-        "dtype but no number yet: use `where`, `cond` or another array function, or mark the "
-        "argument static.")
+    return kind(f"{text} traced array with shape {origins.shown(x.spec.aval)}{end}\n{remedy}"
+                f"{origins.sentence(tracer)}\nSee {origins.DOCS}{kind.__name__}")
 
 
 def to_index(self) -> int:

@@ -16,13 +16,14 @@ from minigrad.core import I32, Aval, Tensor, Tracer, box, scalar_dtype, table
 from minigrad.ops.bodies import close_over
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.control import cond_p, join_captured, scan_p, while_p
-from minigrad.program import Jaxpr, stage
+from minigrad.origins import Traced, argument_names
+from minigrad.program import Jaxpr, StageTrace, stage
 from minigrad.tree import tree_flatten, tree_unflatten
 
 staged_bodies: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
 
-def stage_body(f: Callable, in_tree, avals: Sequence[Aval], classes: Sequence[type]):
+def stage_body(f: Callable, in_tree, avals: Sequence[Aval], classes: Sequence[type], kind: str):
     """(program, output structure) of a body; kept with the function unless it captured anything."""
     key = in_tree, tuple(avals), tuple(classes)
     try:
@@ -38,7 +39,10 @@ def stage_body(f: Callable, in_tree, avals: Sequence[Aval], classes: Sequence[ty
         out[:] = [tree]
         return [box(x) for x in leaves]
 
-    program = stage(flat, avals, classes, getattr(f, "__name__", "body"))
+    trace = StageTrace(getattr(f, "__name__", "body"))
+    whole = tree_flatten((in_tree.unflatten(range(in_tree.num_leaves)), {}))[1]
+    trace.described = Traced(f, kind, lambda: argument_names(f, whole))
+    program = stage(flat, avals, classes, trace=trace)
     if not any(isinstance(c, (Tensor, Tracer)) for c in program.consts):
         known[key] = program, out[0]
     return program, out[0]
@@ -55,7 +59,7 @@ def classes_of(leaves: Sequence[Tensor]) -> list[type]:
 
 def strengthen(body: Callable[[list[Aval]], Jaxpr], carry: list[Tensor], n: int):
     """Weakly typed carries take the dtype the body gives them, as in JAX."""
-    avals = [x.aval for x in carry]
+    avals = [x.spec.aval for x in carry]
     for _ in range(3):
         outs = body(avals).out_avals[:n]
         changed = [o if a.weak_type and o.shape == a.shape and o.dtype != a.dtype
@@ -64,7 +68,7 @@ def strengthen(body: Callable[[list[Aval]], Jaxpr], carry: list[Tensor], n: int)
         if changed == avals:
             break
         avals = changed
-    return [x if x.aval is a else convert(x, a) for x, a in zip(carry, avals)]
+    return [x if x.spec.aval is a else convert(x, a) for x, a in zip(carry, avals)]
 
 
 def is_wider(new: Aval, old: Aval) -> bool:
@@ -101,7 +105,7 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
     xs_leaves, xs_tree = boxed(xs)
     if scalars := [x for x in xs_leaves if not x.shape]:
         raise ValueError("scan got value with no leading axis to scan over: "
-                         f"{', '.join(repr(x.aval) for x in scalars)}.")
+                         f"{', '.join(repr(x.spec.aval) for x in scalars)}.")
     lengths = {x.shape[0] for x in xs_leaves} | ({int(length)} if length is not None else set())
     if not lengths:
         raise ValueError("scan got no values to scan over and `length` not provided.")
@@ -111,20 +115,21 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
                          + (f"; length argument is {length}" if length is not None else "") + ".")
     n = lengths.pop()
     in_tree = tree_flatten((init, xs))[1]
-    x_avals = [x.aval.update(shape=x.shape[1:]) for x in xs_leaves]
+    x_avals = [x.spec.aval.update(shape=x.shape[1:]) for x in xs_leaves]
     classes = classes_of(init_leaves) + classes_of(xs_leaves)
 
     def body(avals):
-        return stage_body(f, in_tree, [*avals, *x_avals], classes)[0]
+        return stage_body(f, in_tree, [*avals, *x_avals], classes, "scan")[0]
 
     init_leaves = strengthen(body, init_leaves, len(init_leaves))
-    program, out_tree = stage_body(f, in_tree, [x.aval for x in init_leaves] + x_avals, classes)
+    avals = [x.spec.aval for x in init_leaves]
+    program, out_tree = stage_body(f, in_tree, avals + x_avals, classes, "scan")
     parts = out_tree.children()
     if len(parts) != 2:
         raise TypeError("scan body output must be a pair, got structure "
                         f"{out_tree}.")
     carry_tree, y_tree = parts
-    check_carry("scan", f, [x.aval for x in init_leaves],
+    check_carry("scan", f, [x.spec.aval for x in init_leaves],
                 program.out_avals[:carry_tree.num_leaves], init_tree, carry_tree)
     program, captured = close_over(program)
     outs = scan_p(*captured, *init_leaves, *xs_leaves, jaxpr=program, length=n, reverse=reverse,
@@ -141,12 +146,12 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val):
     classes = classes_of(init)
 
     def body(avals):
-        return stage_body(body_fun, in_tree, avals, classes)[0]
+        return stage_body(body_fun, in_tree, avals, classes, "while_loop")[0]
 
     init = strengthen(body, init, len(init))
-    avals = [x.aval for x in init]
-    test, test_tree = stage_body(cond_fun, in_tree, avals, classes)
-    program, out_tree = stage_body(body_fun, in_tree, avals, classes)
+    avals = [x.spec.aval for x in init]
+    test, test_tree = stage_body(cond_fun, in_tree, avals, classes, "while_loop")
+    program, out_tree = stage_body(body_fun, in_tree, avals, classes, "while_loop")
     if len(test.out_avals) != 1 or test.out_avals[0].shape or test.out_avals[0].dtype.kind != "b":
         raise TypeError("cond_fun must return a boolean scalar, but got "
                         f"{test_tree} of {test.out_avals}.")
@@ -179,10 +184,11 @@ def fori_loop(lower, upper, body_fun: Callable, init_val, *, unroll=None):
         return table["add"](i, 1), n, body_fun(i, value)
 
     first, last = box(lower), box(upper)
-    if last.dtype != first.dtype and not (last.aval.weak_type and dtype_kind(last.dtype) in "iu"):
+    weak = last.spec.aval.weak_type and dtype_kind(last.dtype) in "iu"
+    if last.dtype != first.dtype and not weak:
         raise TypeError("lower and upper arguments to fori_loop must have equal types, got "
                         f"{first.dtype.name} and {last.dtype.name}")
-    return while_loop(test, body, (first, convert(last, first.aval), init_val))[2]
+    return while_loop(test, body, (first, convert(last, first.spec.aval), init_val))[2]
 
 
 
@@ -193,13 +199,14 @@ def switch(index, branches: Sequence[Callable], *operands):
         raise ValueError("Empty branch sequence")
     index = box(index)
     if dtype_kind(index.dtype) not in "iu":
-        raise TypeError(f"Index type must be an integer, got {index.aval}.")
+        raise TypeError(f"Index type must be an integer, got {index.spec.aval}.")
     if index.shape:
-        raise TypeError(f"Branch index must be scalar, got {index.aval} of shape {index.shape}.")
+        raise TypeError(f"Branch index must be scalar, got {index.spec.aval} of shape "
+                        f"{index.shape}.")
     if len(branches) == 1:
         return branches[0](*operands)
     if index.spec.dtype.name != "int32":
-        index = convert(index, index.aval.update(dtype="int32", weak_type=False))
+        index = convert(index, index.spec.aval.update(dtype="int32", weak_type=False))
     zero, last = np.int32(0), np.int32(len(branches) - 1)
     return choose(table["clamp"](zero, index, last), branches, operands)
 
@@ -209,7 +216,7 @@ def cond(pred, true_fun: Callable, false_fun: Callable, *operands):
     Source: jax.lax.cond."""
     pred = box(pred)
     if pred.shape:
-        raise TypeError(f"Pred must be a scalar, got {pred.aval} of shape {pred.shape}.")
+        raise TypeError(f"Pred must be a scalar, got {pred.spec.aval} of shape {pred.shape}.")
     if pred.spec.dtype.kind != "b":
         pred = table["ne"](pred, 0)
     index = table["convert_element_type"](pred, new_dtype=I32, weak_type=False)
@@ -218,7 +225,7 @@ def cond(pred, true_fun: Callable, false_fun: Callable, *operands):
 
 def choose(index: Tensor, branches: Sequence[Callable], operands):
     leaves, in_tree = boxed(tuple(operands))
-    staged = [stage_body(f, in_tree, [x.aval for x in leaves], classes_of(leaves))
+    staged = [stage_body(f, in_tree, [x.spec.aval for x in leaves], classes_of(leaves), "cond")
               for f in branches]
     (first, out_tree), *rest = staged
     for k, (program, tree) in enumerate(rest, 1):

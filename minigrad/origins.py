@@ -1,0 +1,83 @@
+"""Where a traced value comes from, in words: which function was being traced, where that function
+stands, and which of its arguments the value depends on. For error messages."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+DOCS = "https://docs.jax.dev/en/latest/errors.html#jax.errors."
+
+
+class Traced:
+    """What was traced: a function, for which transformation, with arguments by these names."""
+
+    def __init__(self, function: Callable, transformation: str, names: Callable[[], list[str]]):
+        self.function, self.transformation, self.names = function, transformation, names
+
+    def place(self) -> str:
+        """`name at file:line`."""
+        function: Any = inspect.unwrap(self.function)
+        code = getattr(getattr(function, "func", function), "__code__", None)
+        name = getattr(function, "__name__", "<unnamed function>")
+        return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name
+
+
+def argument_names(function: Callable, tree, positions: Sequence[int] | None = None) -> list[str]:
+    """A name for each leaf of the arguments: `x`, `params['w']`, `args[0]`. `tree` is that of
+    (positional arguments, keyword arguments); `positions` are those of the positional ones."""
+    from minigrad.tree import keystr, tree_flatten_with_path
+
+    try:
+        listed = list(inspect.signature(function).parameters.values())
+    except (TypeError, ValueError):
+        listed = []
+    single = [p.name for p in listed if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    rest = next((p.name for p in listed if p.kind is p.VAR_POSITIONAL), "args")
+    names = []
+    for path, _ in tree_flatten_with_path(tree.unflatten(range(tree.num_leaves)))[0]:
+        first, key = path[0].idx, path[1]
+        if first == 1:
+            name = key.key
+        else:
+            k = positions[key.idx] if positions is not None else key.idx
+            name = single[k] if k < len(single) else f"{rest}[{k - len(single)}]"
+        names.append(name + keystr(path[2:]))
+    return names
+
+
+def sentence(tracer) -> str:
+    """How the value became a traced one."""
+    from minigrad import errors
+
+    while hasattr(tracer, "primal") and hasattr(getattr(tracer.primal, "value", None), "trace"):
+        tracer = tracer.primal.value
+    trace = tracer.trace
+    described = getattr(trace, "described", None)
+    if described is None:
+        return (f"This {type(tracer).__name__} with object id {id(tracer)} was met on line:\n  "
+                f"{errors.user_line()}")
+    text = (f"The error occurred while tracing the function {described.place()} for "
+            f"{described.transformation}. ")
+    needed, made = {tracer.var}, []
+    for eqn in reversed(trace.eqns):
+        if needed & set(eqn.outvars):
+            needed.update(a for a in eqn.invars if not hasattr(a, "value"))
+            made.append(eqn)
+    names = [n for v, n in zip(trace.invars, described.names()) if v in needed]
+    if names:
+        several = len(names) > 1
+        listed = names[0] if not several else " and ".join(names) if len(names) == 2 else \
+            f"{', '.join(names[:-1])}, and {names[-1]}"
+        return (f"{text}This concrete value was not available in Python because it depends on the "
+                f"value{'s' * several} of the argument{'s' * several} {listed}.")
+    lines = [f"  operation {e.primitive.name} that gives {e.outvars[0].aval}\n    from line "
+             f"{e.source}\n" for e in made[:5] if e.outvars]
+    return f"{text}This value became a tracer due to JAX operations on these lines:\n\n" \
+        + "\n".join(lines)
+
+
+def shown(aval) -> str:
+    """The type of a value, dtypes at full length: `float32[3]`."""
+    return f"{aval.dtype.name}[{','.join(map(str, aval.shape))}]"
