@@ -102,6 +102,7 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
     rows = np.broadcast_to(counts, (*counts.shape[:-1], size)).reshape(-1, size)
     places = np.stack([np.repeat(np.arange(size), row) for row in rows])
     index = from_array(places.reshape(*counts.shape[:-1], -1))
+    data = data.narrow(axis, 0, index.size(-1))  # what comes after belongs to no run
     for _ in range(data.dim() - index.dim()):
         index = index.unsqueeze(-1)
     index = index.expand(data.shape)

@@ -369,7 +369,8 @@ def pow(input, exponent):
 @operation(name="add", tensors=("input", "other", "alpha"), scalars=("other", "alpha"))
 def add_scaled(input, other, alpha):
     dtype = result_dtype(input, other)
-    return e.add(*together(input, scaled(other, alpha, dtype), dtype=dtype))
+    total = e.or_ if dtype_kind(dtype) == "b" else e.add
+    return total(*together(input, scaled(other, alpha, dtype), dtype=dtype))
 
 
 @operation(name="sub", tensors=("input", "other", "alpha"), scalars=("other", "alpha"))
@@ -379,7 +380,8 @@ def sub_scaled(input, other, alpha):
 
 
 def scaled(other, alpha, dtype):
-    return e.mul(*together(other, alpha, dtype=dtype))
+    product = e.and_ if dtype_kind(dtype) == "b" else e.mul
+    return product(*together(other, alpha, dtype=dtype))
 
 
 def add(input, other, *, alpha=1):
