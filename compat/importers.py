@@ -78,8 +78,9 @@ def from_jax(fn: Callable) -> Callable:
         fixed = tuple(None if d else x for x, d in zip(leaves, dynamic))
         key = tree, tuple(dynamic), tuple(map(aval_of, arrays)), wide, *map(hashable, fixed)
         if key not in programs:
-            programs[key] = trace(fn, tree, dynamic, fixed, [aval_of(x) for x in arrays], wide)
-        program, out_tree = programs[key]
+            made = trace(fn, tree, dynamic, fixed, [aval_of(x) for x in arrays], wide)
+            programs[key] = *made, fixed  # kept, so that no other leaf gets the id of one of them
+        program, out_tree, _ = programs[key]
         outs = jit_p(*arrays, jaxpr=program, name=getattr(fn, "__name__", "imported"))
         return jax.tree.unflatten(out_tree, [box(x, Array) for x in outs])
 
