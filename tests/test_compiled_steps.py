@@ -190,6 +190,20 @@ def test_a_step_writes_its_cells_where_they_are():
     assert p.data_ptr() == address and losses == sorted(losses, reverse=True)
 
 
+def test_a_cell_that_is_not_contiguous_is_written_all_the_same():
+    p = ct.nn.Parameter(ct.ones(3, 4).t())
+
+    @ct.compile
+    def step(x):
+        with ct.no_grad():
+            p.add_(x)
+        return p.sum()
+
+    x = ct.arange(12.0).reshape(4, 3)
+    assert [float(step(x)) for _ in range(3)] == [78.0, 144.0, 210.0]
+    assert p.tolist() == (1 + 3 * x).tolist()
+
+
 # ------------------------------------------------------------------ what it says
 
 

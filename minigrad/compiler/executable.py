@@ -209,16 +209,19 @@ class Instance:
         return array
 
     def amend(self, operands: Sequence, answer: int) -> list:
-        """An operand that is no contiguous array is copied."""
+        """Operands that are no contiguous arrays are copied."""
         if answer < 0:
             raise Overlap("an operand that is to be written shares memory with another")
         operands = list(operands)
-        if answer - 1 in self.plan.written.values():
-            raise Overlap("an operand that is to be written is not contiguous")
-        if isinstance(operands[answer - 1], Tracer):
-            raise errors.leaked_tracer_error(operands[answer - 1])
-        b = self.plan.operands[answer - 1]
-        operands[answer - 1] = np.array(operands[answer - 1], b.dtype, order="C").reshape(b.shape)
+        for k, (x, b) in enumerate(zip(operands, self.plan.operands)):
+            if type(x) is np.ndarray and x.flags.carray:
+                continue
+            if k in self.plan.written.values():
+                raise Overlap("an operand that is to be written is not contiguous")
+            if isinstance(x, Tracer):
+                raise errors.leaked_tracer_error(x)
+            if type(x) is not np.ndarray or not (x.flags.c_contiguous and x.flags.aligned):
+                operands[k] = np.array(x, b.dtype, order="C").reshape(b.shape)
         return operands
 
     def call(self, step: NumpyStep) -> int:
