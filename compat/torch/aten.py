@@ -106,17 +106,18 @@ def segment_reduce(data, reduce, *, lengths=None, indices=None, offsets=None, ax
     for _ in range(data.dim() - index.dim()):
         index = index.unsqueeze(-1)
     index = index.expand(data.shape)
-    start = {"sum": 0.0, "mean": 0.0, "prod": 1.0, "max": -np.inf, "min": np.inf}[reduce]
+    start = {"prod": 1.0, "max": -np.inf, "min": np.inf}.get(reduce, 0.0)
     start = start if initial is None else float(initial)
     base = data.new_full((*data.shape[:axis], size, *data.shape[axis + 1:]), start)
-    kind = {"max": "amax", "min": "amin"}.get(reduce, reduce)
-    out = scatter_reduce(base, axis, index, data, kind, include_self=reduce != "mean")
-    if reduce != "mean" or initial is not None:
+    kind = {"max": "amax", "min": "amin", "mean": "sum"}.get(reduce, reduce)
+    out = scatter_reduce(base, axis, index, data, kind)
+    if reduce != "mean":
         return out
-    empty = from_array(counts == 0)
-    for _ in range(out.dim() - empty.dim()):
-        empty = empty.unsqueeze(-1)
-    return where(empty.expand(out.shape), float("nan"), out)
+    number = from_array(counts.astype(data.spec.dtype))
+    for _ in range(out.dim() - number.dim()):
+        number = number.unsqueeze(-1)
+    return where((number == 0).expand(out.shape), float("nan") if initial is None else out,
+                 out / number.clamp(min=1))
 
 
 def grid_sampler(input, grid, interpolation_mode, padding_mode, align_corners):
