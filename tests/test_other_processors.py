@@ -92,5 +92,5 @@ def test_every_f16(lesser):
 def test_the_switch_is_felt(lesser):
     assert machine.vector_bits() == (256 if lesser == "avx2" else 128)
     assert not machine.has_masks() and not machine.scales_by_exponents()
-    x = samples("exp", "f32", 100)[0]
-    assert np.isfinite(results(compiled(["exp"], "f32")["exp"], np.abs(x) % 80)[0])
+    x = np.linspace(-80, 80, 100, dtype=np.float32)
+    assert np.isfinite(results(compiled(["exp"], "f32")["exp"], x)).all()
