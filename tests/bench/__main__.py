@@ -4,7 +4,8 @@ import importlib
 import subprocess
 import sys
 
-SUITES = ("table", "startup", "eager", "steps", "imports")  # each sets its own number of threads
+# each sets its own number of threads
+SUITES = ("table", "startup", "eager", "steps", "imports", "calls")
 
 name, *words = sys.argv[1:] or [""]
 if name in SUITES:
