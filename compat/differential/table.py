@@ -33,6 +33,8 @@ POLES = "at poles and outside of its domain JAX's series gives nan, SciPy's the 
 EXPLAINED: dict[tuple[str, str], str] = {
     **{(name, column): POLES for name in ("polygamma", "zeta")
        for column in ("forward", "vmap", "jit")},
+    ("eq_to", "forward"): "complex numbers have no total order: refused at once, where JAX leaves "
+    "the refusal to XLA",
     ("bitcast_convert_type", "forward"): "booleans are refused with a TypeError that says why, "
     "where JAX stumbles over their size with a ValueError",
 }
