@@ -35,6 +35,8 @@ EXPLAINED: dict[tuple[str, str], str] = {
        for column in ("forward", "vmap", "jit")},
     ("eq_to", "forward"): "complex numbers have no total order: refused at once, where JAX leaves "
     "the refusal to XLA",
+    **{(name, "forward"): "complex numbers have no order: refused at once, where JAX refuses when "
+       "it lowers the program" for name in ("argmax", "argmin")},
     ("bitcast_convert_type", "forward"): "booleans are refused with a TypeError that says why, "
     "where JAX stumbles over their size with a ValueError",
 }
