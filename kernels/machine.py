@@ -13,12 +13,21 @@ from kernels.grammar import KernelError
 lock = threading.RLock()  # llvmlite compiles one module at a time anyway
 
 
+X86 = ("x86_64", "AMD64")
+
+
 def new_machine(speed: int = 2) -> llvm.TargetMachine:
-    """For the processor that this runs on."""
+    """For the processor that this runs on.
+
+    On x86 addresses are written in full: an engine may put constants more than 2 GiB from the code
+    that reads them, further than a relative address reaches, and LLVM would end the process.
+    """
     llvm.initialize_native_target()
     llvm.initialize_native_asmprinter()
+    reach = {"reloc": "static", "codemodel": "large"} if platform.machine() in X86 \
+        else {"reloc": "pic", "codemodel": "small"}
     return llvm.Target.from_default_triple().create_target_machine(
-        cpu=cpu_name(), features=cpu_features(), opt=speed, reloc="pic", codemodel="small")
+        cpu=cpu_name(), features=cpu_features(), opt=speed, **reach)
 
 
 target_machine = functools.cache(new_machine)
