@@ -11,8 +11,6 @@ import llvmlite.binding as llvm
 from kernels.grammar import KernelError
 
 lock = threading.RLock()  # llvmlite compiles one module at a time anyway
-
-
 X86 = ("x86_64", "AMD64")
 
 

@@ -26,8 +26,8 @@ from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
 from minigrad.program import Eqn, Jaxpr, StageTrace, Var
 from minigrad.reverse import vjp_flat
-from minigrad.simplify import dead_code, simplify
-from minigrad.source import (
+from minigrad.programs.simplify import dead_code, simplify
+from minigrad.programs.source import (
     ARRAYS, CHEAP, TENSORS, display, identifier, instantiate_source, write_program,
 )
 from minigrad.tree import tree_flatten

@@ -8,7 +8,7 @@ import sys
 from functools import lru_cache
 from typing import Any
 
-from minigrad import origins
+from minigrad.show import origins
 
 OWN_PACKAGES = tuple(
     os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), name) + os.sep

@@ -27,7 +27,7 @@ from minigrad.core import (
 from minigrad.graph import FreedEntry
 from minigrad.imperative.modes import with_grad
 from minigrad.ops.bodies import close_over
-from minigrad.origins import Traced, argument_names
+from minigrad.show.origins import Traced, argument_names
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
 from minigrad.tape import collect

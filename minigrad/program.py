@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import errors
-from minigrad.origins import Traced
+from minigrad.show.origins import Traced
 from minigrad.core import (
     Aval, Literal, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box,
     make_spec, owns, to_array,

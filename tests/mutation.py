@@ -22,7 +22,7 @@ from compat.differential.agreement import is_inexact
 from compat.differential.rows import check_row, row_examples
 from minigrad import core
 from minigrad.ops.families import dtype_kind
-from minigrad.source import refresh_worlds
+from minigrad.programs.source import refresh_worlds
 from tests.rows import Row, all_rows
 
 # ------------------------------------------------------------------ planting

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import minigrad as mg
-from minigrad import source, tape
+from minigrad import tape
+from minigrad.programs import source
 from minigrad.core import table
 from minigrad.imperative.modes import grad_mode
 from tests.tensors import softplus, tensor

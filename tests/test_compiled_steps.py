@@ -15,7 +15,7 @@ from kernels import driver, pool
 from minigrad.compiler.executable import Executable
 from minigrad.compiler.plan import make_plan
 from minigrad.compiler.steps import LoopStep
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 from tests.test_compiler import agrees, normal, normalize, reductions
 
 jnp, lax = cj.numpy, cj.lax

@@ -17,7 +17,7 @@ from minigrad import core
 from minigrad.compiler.executable import Executable
 from minigrad.compiler.plan import make_plan
 from minigrad.compiler.steps import KernelStep, NumpyStep
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 from tests import compositions as co
 from tests import random_programs as rp
 

@@ -18,7 +18,7 @@ from kernels.grammar import KernelError
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.ops import calls
 from minigrad.program import Jaxpr, effects_of
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 
 __all__ = ["Overlap", "compiled", "wants_compiler"]
 

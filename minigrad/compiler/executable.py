@@ -22,7 +22,7 @@ from minigrad.compiler.steps import (
 from minigrad.core import Tracer
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.program import Var
-from minigrad.source import kernel_params
+from minigrad.programs.source import kernel_params
 
 RECYCLED = 2  # results that nobody holds any more are kept for later calls, so many of each kind
 

@@ -13,8 +13,8 @@ from minigrad.compiler.scans import renamed, with_better_scans
 from minigrad.core import Aval, table
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
-from minigrad.simplify import dead_code, inline_calls, simplify
-from minigrad.source import kernel_params
+from minigrad.programs.simplify import dead_code, inline_calls, simplify
+from minigrad.programs.source import kernel_params
 
 
 def prepare(program: Jaxpr) -> Jaxpr:

@@ -14,7 +14,7 @@ from collections.abc import Sequence
 
 from minigrad.core import table
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
-from minigrad.simplify import dead_code, inline_calls, simplify
+from minigrad.programs.simplify import dead_code, inline_calls, simplify
 
 
 def with_better_scans(program: Jaxpr) -> Jaxpr:

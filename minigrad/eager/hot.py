@@ -13,7 +13,7 @@ from typing import Any
 from minigrad.compiler import compiled, wants_compiler
 from minigrad.eager.runner import runner
 from minigrad.program import Eqn, Jaxpr
-from minigrad.source import CHEAP
+from minigrad.programs.source import CHEAP
 
 HOT = 16  # calls after which compiling pays
 MOVES = CHEAP - {"convert_element_type"}

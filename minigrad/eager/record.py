@@ -17,7 +17,7 @@ from minigrad.core import (
 from minigrad.derive import derive
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
-from minigrad.source import kernel_params, own
+from minigrad.programs.source import kernel_params, own
 from minigrad.eager import hot
 from minigrad.eager.runner import IGNORE, LOUD, QUIET, register_runtime, runner
 from minigrad.imperative.stamps import next_seq

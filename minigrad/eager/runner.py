@@ -11,7 +11,7 @@ import numpy as np
 from minigrad.core import Spec
 from minigrad.derive import Entry, argument_names
 from minigrad.program import Eqn
-from minigrad.source import (
+from minigrad.programs.source import (
     ARRAYS, CHEAP, identifier, instantiate_source, owned_results, write_program,
 )
 from minigrad.tree import tree_flatten

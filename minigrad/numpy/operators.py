@@ -12,7 +12,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from minigrad import errors, origins
+from minigrad import errors
+from minigrad.show import origins
 from minigrad.batch import BatchTracer
 from minigrad.core import Tensor, Tracer, table
 from minigrad.forward import JVPTracer

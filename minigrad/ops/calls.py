@@ -16,8 +16,8 @@ from minigrad.ops.bodies import (
 from minigrad.ops.families import broadcast_batch, instantiate, move_axis
 from minigrad.program import Jaxpr, effects_of, eval_jaxpr, stage
 from minigrad.reverse import backward_pass
-from minigrad.simplify import dead_code
-from minigrad.source import array_function
+from minigrad.programs.simplify import dead_code
+from minigrad.programs.source import array_function
 from minigrad.tree import tree_flatten, tree_unflatten
 
 # ------------------------------------------------------------------ jit and checkpoint

@@ -20,7 +20,7 @@ from minigrad.ops.bodies import (
 )
 from minigrad.ops.families import add_any, broadcast_batch, instantiate, move_axis, zeros_like
 from minigrad.program import Jaxpr, Var, eval_jaxpr, stage
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 
 # ------------------------------------------------------------------ scan
 

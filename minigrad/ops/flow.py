@@ -16,7 +16,7 @@ from minigrad.core import I32, Aval, Tensor, Tracer, box, scalar_dtype, table
 from minigrad.ops.bodies import close_over
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.control import cond_p, join_captured, scan_p, while_p
-from minigrad.origins import Traced, argument_names
+from minigrad.show.origins import Traced, argument_names
 from minigrad.program import Jaxpr, StageTrace, stage
 from minigrad.tree import tree_flatten, tree_unflatten
 

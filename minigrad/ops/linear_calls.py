@@ -9,7 +9,7 @@ from minigrad.core import Linear, Primitive, aval_of, box
 from minigrad.ops.bodies import as_dims, close_over, split_list
 from minigrad.ops.families import instantiate, move_axis
 from minigrad.program import stage
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 from minigrad.tree import tree_flatten, tree_unflatten
 
 

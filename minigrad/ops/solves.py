@@ -33,7 +33,7 @@ from minigrad.ops.ordering import sort
 from minigrad.ops.selection import stop_gradient
 from minigrad.ops.shaping import iota, reshape_to, slice_in_dim
 from minigrad.program import Jaxpr, eval_jaxpr, stage
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 from minigrad.tree import tree_flatten, tree_unflatten
 
 # ------------------------------------------------------------------ triangular_solve

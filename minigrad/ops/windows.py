@@ -33,7 +33,7 @@ from minigrad.ops.shaping import (
     concatenate, example_by_example, pad, rev, slice_, slice_in_dim,
 )
 from minigrad.ops.transcendental import exp, log1p
-from minigrad.source import array_function
+from minigrad.programs.source import array_function
 
 # ------------------------------------------------------------------ shapes and batching
 

@@ -16,7 +16,7 @@ import numpy as np
 from minigrad.core import Tensor
 from minigrad.derive import argument_names
 from minigrad.graph import AccumulateGrad, Node, Pick, current, producer
-from minigrad.source import display
+from minigrad.programs.source import display
 from minigrad.tape import collect
 
 LARGEST = 400  # nodes: beyond, nobody can read the picture

@@ -15,7 +15,7 @@ from minigrad import debug
 from minigrad.core import Primitive, Tensor, make_box, make_spec, table
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
-from minigrad.simplify import inline_calls, simplify
+from minigrad.programs.simplify import inline_calls, simplify
 
 # ------------------------------------------------------------------ writing a program as source
 

@@ -1,0 +1,2 @@
+"""What is done to programs before they run: `simplify` makes them smaller, `source` writes them as
+Python."""
