@@ -20,7 +20,8 @@ class custom_vmap:  # noqa: N801
 
     def __init__(self, fun: Callable):
         functools.update_wrapper(self, fun)
-        self.fun, self.rule = fun, None
+        self.fun = fun
+        self.rule: Callable | None = None
 
     def def_vmap(self, rule: Callable) -> Callable:
         self.rule = rule

@@ -150,7 +150,7 @@ class Sharding:
     device_set: set = set()
     addressable_devices = property(lambda self: self.device_set)
     is_fully_addressable = True
-    is_fully_replicated = True
+    is_fully_replicated = property(lambda self: True)
     num_devices = property(lambda self: len(self.device_set))
 
     def shard_shape(self, global_shape) -> tuple:

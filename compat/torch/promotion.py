@@ -8,6 +8,7 @@ lower operand decides only where it is of a higher category (bool < integer < fl
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -113,7 +114,7 @@ def cast(x, dtype: np.dtype):
 def truncated_to_integer(x, dtype: np.dtype):
     """As the processor does it, where XLA saturates: what does not fit, nan included, is the
     lowest integer of 32 (or 64) bits; narrower types keep the low bits of that."""
-    wide = dtype if dtype.itemsize >= 4 and dtype.kind == "i" else I64
+    wide: Any = dtype if dtype.itemsize >= 4 and dtype.kind == "i" else I64
     limit = -float(np.iinfo(wide).min)
     zeros = zeros_like(x)
     fits = and_(lt(x, add(zeros, limit)), ge(x, add(zeros, -limit)))

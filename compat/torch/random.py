@@ -224,9 +224,9 @@ def multinomial(input, num_samples, replacement=False, *, generator=None) -> Ten
 def normal(mean: Any = 0.0, std: Any = 1.0, size=None, *, generator=None, dtype=None, layout=None,
            device=None, requires_grad=False, pin_memory=False) -> Tensor:
     """Normal numbers; mean and std may be tensors. The gradient to them is 0."""
-    tensors = [x for x in (mean, std) if isinstance(x, Tensor)]
-    if not isinstance(std, Tensor) and std < 0 or isinstance(std, Tensor) and bool(
-            (std < 0).any()):
+    tensors: list[Any] = [x for x in (mean, std) if isinstance(x, Tensor)]
+    negative: Any = std < 0
+    if negative.any() if isinstance(negative, Tensor) else negative:
         raise RuntimeError("normal expects std >= 0.0, but found std "
                            f"{std.min().item() if isinstance(std, Tensor) else std:g}")
     if size is not None:
@@ -234,7 +234,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size=None, *, generator=None, dtype=
                     generator, mean=float(mean), std=float(std))
         return made.requires_grad_() if requires_grad else made
     shape = np.broadcast_shapes(*(x.spec.shape for x in tensors))
-    noise = draw("normal", shape, tensors[0].spec.dtype, generator)
+    noise: Any = draw("normal", shape, tensors[0].spec.dtype, generator)
     return noise * (std.detach() if isinstance(std, Tensor) else std) + (
         mean.detach() if isinstance(mean, Tensor) else mean) + sum(x * 0 for x in tensors)
 
