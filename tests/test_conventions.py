@@ -9,8 +9,7 @@ from compat.conventions import CONVENTIONS, ask
 
 # Rows where a face does not give its framework's answer yet.
 PENDING: dict[str, set[str]] = {
-    "torch": {"logaddexp at infinity", "1 // 0", "1 % 0", "maximum of -0. and 0.",
-              "max of complex numbers", "a uint8 array as an index"},
+    "torch": {"logaddexp at infinity", "1 // 0", "1 % 0", "maximum of -0. and 0."},
     "jax": set(),
 }
 

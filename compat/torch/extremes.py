@@ -4,6 +4,7 @@ from __future__ import annotations
 
 
 from compat.torch import reductions as r
+from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.gathering import along, point_numbers
 from compat.torch.operation import operation
 from compat.torch.pointwise import PAIRS, strong
@@ -13,6 +14,7 @@ from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
+from minigrad.ops.families import dtype_kind
 from minigrad.ops.indexing import CLIP, gather
 from minigrad.ops.reduction import argmax, argmin
 from minigrad.ops.shaping import iota, reshape, rev
@@ -45,6 +47,9 @@ def extreme(name: str, result, whole, primitive, pairwise):
                             f"({type(input).__name__}, {type(dim).__name__})")
         if isinstance(dim, core.Tensor):
             return PAIRS[pairwise](input, dim)
+        if dtype_kind(input.spec.dtype) == "c":
+            raise NotImplementedError(f'"{name}_all" not implemented for '
+                                      f"'{SCALAR_NAMES[input.spec.dtype.name]}'")
         if dim is None:
             return whole(input)
         return result(*op(input, wrap_dim(dim, len(input.spec.shape)), keepdim))

@@ -7,6 +7,8 @@ index arrays for what is computed. The static part makes a view; index arrays ma
 from __future__ import annotations
 
 import functools
+import warnings
+
 import numpy as np
 
 from compat.torch.operation import operation
@@ -102,7 +104,10 @@ def analyse(index, shape) -> tuple[tuple, list]:
 
 def take_whole(array, key: list, arrays: list, shape, dim: int) -> int:
     """An index array reads whole dimensions of the view; how many it stands for."""
-    if array.spec.dtype == np.bool_:
+    if array.spec.dtype == np.uint8:
+        warnings.warn("indexing with dtype torch.uint8 is now deprecated, please use a dtype "
+                      "torch.bool instead.", stacklevel=2)
+    if array.spec.dtype in (np.bool_, np.uint8):
         ndim = len(array.spec.shape)
         for i, (n, m) in enumerate(zip(array.spec.shape, shape[dim:])):
             if n != m:

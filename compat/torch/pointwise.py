@@ -318,7 +318,7 @@ def bits(name: str, primitive):
 BINARY = {
     "add": arithmetic(e.add, e.or_), "sub": subtract, "mul": arithmetic(e.mul, e.and_),
     "div": true_divide, "floor_divide": floor_divide_body, "remainder": remainder_body,
-    "fmod": pairwise(e.rem), "maximum": pairwise(e.max_), "minimum": pairwise(e.min_),
+    "fmod": pairwise(e.rem),
     "atan2": atan2_body,
     "eq": pairwise(e.eq), "ne": pairwise(e.ne), "lt": pairwise(e.lt), "le": pairwise(e.le),
     "gt": pairwise(e.gt), "ge": pairwise(e.ge),
@@ -328,6 +328,20 @@ BINARY = {
     "bitwise_left_shift": pairwise(e.shift_left),
     "bitwise_right_shift": pairwise(e.shift_right_arithmetic),
 }
+
+
+def ordered(name: str, primitive):
+    body = pairwise(primitive)
+
+    def checked(input, other):
+        if dtype_kind(result_dtype(input, other)) == "c":
+            raise RuntimeError(f"{name} not implemented for complex tensors.")
+        return body(input, other)
+
+    return checked
+
+
+BINARY |= {"maximum": ordered("maximum", e.max_), "minimum": ordered("minimum", e.min_)}
 
 
 def binary(name: str, body, node: str | None = None, operator: bool = False):
