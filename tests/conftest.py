@@ -38,19 +38,30 @@ def imports(path: Path, inside_functions: bool = True) -> list[str]:
     return names
 
 
+OWN = ("tests", "compat")  # packages whose modules may import a framework
+
+
+def modules_of(name: str) -> list[Path]:
+    """The files that importing a dotted name of ours reads."""
+    parts = name.split(".")
+    places = [TESTS.parent.joinpath(*parts[:k]) for k in range(1, len(parts) + 1)]
+    return [file for place in places for file in (place.with_suffix(".py"), place / "__init__.py")
+            if file.is_file()]
+
+
 @cache
 def frameworks_of(path: Path) -> frozenset[str]:
-    """The frameworks that importing a test module imports, also through modules of `tests`."""
-    needed = set()
-    for name in imports(path, inside_functions=False):
-        root, *rest = name.split(".")
-        if root in FRAMEWORKS:
-            needed.add(root)
-        elif root == "tests":
-            for length in range(1, len(rest) + 1):
-                helper = TESTS.joinpath(*rest[:length]).with_suffix(".py")
-                if helper.is_file() and helper != path:
-                    needed |= frameworks_of(helper)
+    """The frameworks that importing a test module imports, also through modules of ours."""
+    needed, seen, pending = set(), {path}, [path]
+    while pending:
+        for name in imports(pending.pop(), inside_functions=False):
+            root = name.split(".")[0]
+            if root in FRAMEWORKS:
+                needed.add(root)
+            elif root in OWN:
+                fresh = set(modules_of(name)) - seen
+                seen |= fresh
+                pending += fresh
     return frozenset(needed)
 
 

@@ -15,7 +15,7 @@ import torch  # noqa: F401  (loaded before it is substituted)
 from compat.substitution import substituted
 from tests.lines import ROOT
 
-FOLDER = ROOT / "examples" / "torch"
+FOLDER = ROOT / "examples" / "torch_programs"
 PROGRAMS = sorted(p.stem for p in FOLDER.glob("*.py") if p.stem != "cartpole")
 
 
