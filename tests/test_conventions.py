@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import jax  # noqa: F401  (what is compared with)
+import torch  # noqa: F401  (what is compared with)
 import pytest
 
 from compat import conventions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax  # noqa: F401  (what is compared with)
 import pytest
 
 from tests.error_rows import SNAPSHOT, bad_function_calls, bad_primitive_calls, spell, verdicts

@@ -6,6 +6,7 @@ pool is drawn in CI (real JAX compiles every new shape), thousands in the thorou
 
 from __future__ import annotations
 
+import jax  # noqa: F401  (what is compared with)
 import numpy as np
 import pytest
 from hypothesis import assume, given

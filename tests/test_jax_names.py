@@ -2,6 +2,7 @@
 
 import importlib
 
+import jax as theirs  # noqa: F401  (what is compared with)
 import pytest
 
 from compat import coverage

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import jax  # noqa: F401  (what is compared with)
 import pytest
 
 from tests.mutation import Mutant, caught_by, mutants, reached, rows_by_primitive
