@@ -12,12 +12,14 @@ compat.jax.array
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 FRAMEWORKS = ("torch", "jax")
 
@@ -30,19 +32,26 @@ class Alias(MetaPathFinder, Loader):
         if root not in FRAMEWORKS or not rest \
                 or getattr(sys.modules.get(root), "__name__", None) != f"compat.{root}":
             return None
-        try:
-            found = importlib.util.find_spec(f"compat.{name}")
-        except ModuleNotFoundError:
-            found = None
-        return found and ModuleSpec(name, Alias(), is_package=True)
+        return ModuleSpec(name, Alias(), is_package=True) if face_module(name) else None
 
     def create_module(self, spec):
-        module = importlib.import_module(f"compat.{spec.name}")
+        module = face_module(spec.name)
         self.spec = module.__spec__  # importing under the other name would replace it
         return module
 
     def exec_module(self, module) -> None:
         module.__spec__ = self.spec
+
+
+def face_module(name: str) -> Any:
+    """The face's module for `jax.x.y`: a file, or a module that another one holds. None if there
+    is neither."""
+    try:
+        return importlib.import_module(f"compat.{name}")
+    except ModuleNotFoundError:
+        parent, _, last = name.rpartition(".")
+        held = getattr(sys.modules.get(f"compat.{parent}"), last, None)
+        return held if isinstance(held, ModuleType) else None
 
 
 def install() -> None:

@@ -249,7 +249,8 @@ class Binomial(Counted):
 
     def log_prob(self, value):
         value = self.checked(value)
-        n, positive = self.total_count, self.logits.clamp(min=0)
+        n, logits = self.total_count, self.logits
+        positive = (logits.clamp(min=0) + logits - logits.clamp(max=0)) / 2  # 0.5 is its slope at 0
         normalize = (n * positive + n * torch.log1p(torch.exp(-torch.abs(self.logits)))
                      - torch.lgamma(n + 1))
         return (value * self.logits - torch.lgamma(value + 1) - torch.lgamma(n - value + 1)
