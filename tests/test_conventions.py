@@ -32,7 +32,7 @@ def test_the_frameworks_disagree(row):
 @pytest.mark.parametrize("row", CONVENTIONS, ids=lambda row: row.name)
 def test_each_face_gives_its_frameworks_answer(row, library):
     agree = ask(row, library, True) == ask(row, library, False)
-    assert agree or row.name in PENDING[library], (ask(row, library, True),
+    assert agree != (row.name in PENDING[library]), (ask(row, library, True),
                                                    ask(row, library, False))
 
 
