@@ -143,6 +143,20 @@ def functions_of(source: str) -> Iterator[ast.FunctionDef]:
             yield node
 
 
+def entries_of(source: str,
+               parameters: dict[str, tuple[Parameter, ...]]) -> dict[str, ast.FunctionDef]:
+    """The kernels of `source` that `parameters` names, whose signatures must be theirs."""
+    nodes = {node.name: node for node in functions_of(source)}
+    for name, row in parameters.items():
+        if name not in nodes:
+            raise KernelError(f"the source has no function {name}")
+        given = [arg.arg for arg in nodes[name].args.args]
+        if given not in ([p.name for p in row], [*(p.name for p in row), "start", "stop"]):
+            raise KernelError(f"{name}({', '.join(given)}) does not match its signature "
+                              f"({', '.join(p.name for p in row)}, start, stop)")
+    return {name: nodes[name] for name in parameters}
+
+
 def dtype_name(dtype: Any) -> str:
     """The subset's name of a NumPy dtype: `f32`, `bool`, `bf16`."""
     dtype = np.dtype(dtype)

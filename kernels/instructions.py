@@ -209,22 +209,21 @@ class Instructions(Reader):
         return None
 
     def floor_division(self, op: str, dtype: str, a: Any, b: Any) -> Any:
+        """Python's; nothing traps: x // 0 = x % 0 = 0, and the smallest integer // -1 is itself."""
         if isinstance(b, str) and b.isdigit() and int(b).bit_count() == 1:  # a power of two
             if op == "%":
                 return self.binary("&", dtype, a, str(int(b) - 1), "")
             return self.binary(">>", dtype, a, str(int(b).bit_length() - 1), "")
-        if self.lanes and not (isinstance(b, str) and b.isdigit()):
-            raise NotVectorisable  # a lane that takes no part may divide by zero
-        kind, (x, y), made = self.together(dtype, a, b)
-        if not is_signed(dtype):
-            return made(self.emit(f"{'udiv' if op == '//' else 'urem'} {kind} {x}, {y}"))
-        rest = made(self.emit(f"srem {kind} {x}, {y}"))
-        unlike = self.compare("<", dtype, self.binary("^", dtype, rest, b, ""), "0")
-        off = self.binary("&", "bool", unlike, self.compare("!=", dtype, rest, "0"), "")
-        if op == "%":
-            return self.binary("+", dtype, rest, self.select(dtype, off, b, "0"), "")
-        whole = made(self.emit(f"sdiv {kind} {x}, {y}"))
-        return self.binary("-", dtype, whole, self.cast(off, "bool", dtype), "")
+        rest = self.division("rem", dtype, a, b)
+        result = rest if op == "%" else self.division("quotient", dtype, a, b)
+        if is_signed(dtype):
+            unlike = self.compare("<", dtype, self.binary("^", dtype, rest, b, ""), "0")
+            off = self.binary("&", "bool", unlike, self.compare("!=", dtype, rest, "0"), "")
+            result = self.binary("+", dtype, result, self.select(dtype, off, b, "0"), "") \
+                if op == "%" else self.binary("-", dtype, result, self.cast(off, "bool", dtype), "")
+        if isinstance(b, str) and b.isdigit():
+            return result
+        return self.select(dtype, self.compare("==", dtype, b, "0"), "0", result)
 
     def fused(self, dtype: str, a: Any, b: Any, c: Any, flags: str) -> Any:
         return self.llvm_call("fmuladd", dtype, (a, b, c), flags)
@@ -316,6 +315,10 @@ class Instructions(Reader):
     def division(self, name: str, dtype: str, a: Any, b: Any) -> Any:
         """`quotient` and `rem` as lax has them: nothing traps, x / 0 = -1, rem(x, 0) = x."""
         signed = is_signed(dtype)
+        if isinstance(b, str) and b.isdigit() and int(b):
+            kind, (x, y), made = self.together(dtype, a, b)
+            instruction = "rem" if name == "rem" else "div"
+            return made(self.emit(f"{'s' if signed else 'u'}{instruction} {kind} {x}, {y}"))
         zero = self.compare("==", dtype, b, "0")
         divisor = self.select(dtype, zero, "1", b)
         if signed:  # the smallest integer / -1 overflows; negate instead

@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from kernels.grammar import KernelError, Library, Parameter, Typed, elementary, functions_of
+from kernels.grammar import Library, Parameter, Typed, elementary, entries_of
 from kernels.instructions import LLVM_TYPE, NotVectorisable, Vec
 from kernels.machine import has_masks, scales_by_exponents, wide_vectors
 from kernels.vectorise import IN_MEMORY, Vectoriser
@@ -296,14 +296,7 @@ def emit(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> tuple[str
     loops are over vectors; other functions of `source` are library functions of theirs."""
     library = Library("\n" + source, "the kernel's source")
     declared: dict[str, None] = {}
-    nodes = {node.name: node for node in functions_of(source)}
-    for name, row in parameters.items():
-        if name not in nodes:
-            raise KernelError(f"the source has no function {name}")
-        given = [arg.arg for arg in nodes[name].args.args]
-        if given not in ([p.name for p in row], [*(p.name for p in row), "start", "stop"]):
-            raise KernelError(f"{name}({', '.join(given)}) does not match its signature "
-                              f"({', '.join(p.name for p in row)}, start, stop)")
+    nodes = entries_of(source, parameters)
     bodies, vectors = [], True
     for name, row in parameters.items():
         text, over_vectors = kernel_text(nodes[name], row, lambda: Emitter(

@@ -18,7 +18,7 @@ from numba import cfunc, njit, types
 from numba.extending import intrinsic
 
 from kernels.grammar import (
-    STORED, KernelError, Library, Parameter, Typed, elementary, functions_of, is_float, size_of,
+    STORED, Library, Parameter, Typed, elementary, entries_of, is_float, size_of,
 )
 from kernels.subset import Reader
 
@@ -27,6 +27,8 @@ NUMBA = {"bool": types.uint8, "f32": types.float32, "f64": types.float64, "f16":
          "bf16": types.uint16,
          **{f"{sign}{size}": getattr(types, f"{'u' * (sign == 'u')}int{size}")
             for sign in "iu" for size in (8, 16, 32, 64)}}
+INSTRUCTION = {"+": "fadd", "-": "fsub", "*": "fmul"}
+ANY_ORDER = ("reassoc", "nsz")  # a long sum of f32 needs several partial ones, also for accuracy
 LLVM = {"f32": ir.FloatType(), "f64": ir.DoubleType(),
         **{f"{sign}{size}": ir.IntType(size) for sign in "iu" for size in (8, 16, 32, 64)}}
 
@@ -41,6 +43,8 @@ def instruction(name: str, result: str, *arguments: str):
     def build(context, builder, signature, values):
         if name == "bitcast":
             return builder.bitcast(values[0], LLVM[result])
+        if name in INSTRUCTION.values():
+            return getattr(builder, name)(*values, flags=ANY_ORDER)
         kind = LLVM[arguments[0]]
         more = [ir.Constant(ir.IntType(1), 0)] if name == "ctlz" else []
         function_type = ir.FunctionType(kind, [kind] * len(values) + [m.type for m in more])
@@ -63,28 +67,40 @@ def pointer(dtype: str):
     return intrinsic(lambda context, address: (kind(types.int64), build))
 
 
-def quotient(x, y):
-    if y == 0:
-        return ~(x & 0)
-    if y < 0 and y == -1:
-        return -x
-    return x // y + (1 if (x < 0) != (y < 0) and x % y != 0 else 0)
+def divisions(dtype: str) -> list:
+    """The subset's division of integers: it floors (`//`, `%`) or goes towards zero (lax's), and
+    never traps. Every result is cast: an i64 and a u64 together would be an f64 to Numba."""
+    cast, signed = np.dtype(f"{dtype[0]}{size_of(dtype) // 8}").type, dtype[0] == "i"
 
+    def floor_quotient(x, y):
+        if y == 0:
+            return cast(0)
+        return cast(-x) if signed and y == -1 else cast(x // y)
 
-def rem(x, y):
-    if y == 0:
-        return x
-    if y < 0 and y == -1:
-        return x & 0
-    rest = x % y
-    return rest - y if rest != 0 and (x < 0) != (y < 0) else rest
+    def floor_rest(x, y):
+        return cast(0) if y == 0 or signed and y == -1 else cast(x % y)
+
+    def quotient(x, y):
+        if y == 0:
+            return cast(-1)
+        if signed and y == -1:
+            return cast(-x)
+        return cast(x // y + (1 if (x < 0) != (y < 0) and x % y != 0 else 0))
+
+    def rem(x, y):
+        if y == 0:
+            return x
+        rest = floor_rest_(x, y)
+        return cast(rest - y) if rest != 0 and (x < 0) != (y < 0) else rest
+
+    floor_rest_ = njit(**OPTIONS)(floor_rest)
+    return [njit(**OPTIONS)(f) for f in (floor_quotient, floor_rest, quotient, rem)]
 
 
 def names() -> dict[str, Any]:
     """What generated text may refer to."""
     found: dict[str, Any] = {"np": np, "math": math, "inf": math.inf, "nan": math.nan, "njit": njit,
-                             "OPTIONS": OPTIONS, "quotient": njit(**OPTIONS)(quotient),
-                             "integer_rem": njit(**OPTIONS)(rem)}
+                             "OPTIONS": OPTIONS}
     found |= {dtype: np.dtype(f"{dtype[0]}{size_of(dtype) // 8}").type
               for dtype in NUMBA if dtype not in ("bool", *STORED)}
     for a, b in (("f32", "i32"), ("f64", "i64")):
@@ -92,9 +108,11 @@ def names() -> dict[str, Any]:
         found[f"unbits_{b}"] = instruction("bitcast", a, b)
         found[f"fmuladd_{a}"] = instruction("fmuladd", a, a, a, a)
         found[f"fma_{a}"] = instruction("fma", a, a, a, a)
+        found |= {f"{name}_{a}": instruction(name, a, a, a) for name in INSTRUCTION.values()}
     for dtype in NUMBA:
         found[f"array_{dtype}"] = pointer(dtype)
         if dtype[0] in "iu":
+            found |= {f"{f.__name__}_{dtype}": f for f in divisions(dtype)}
             found[f"popcount_{dtype}"] = instruction("ctpop", dtype, dtype)
             found[f"clz_{dtype}"] = instruction("ctlz", dtype, dtype)
     return found
@@ -158,9 +176,15 @@ class Printer(Reader):
     def binary(self, op: str, dtype: str, a: str, b: str, flags: str) -> str:
         if dtype == "bool":
             return f"({a} { {'&': 'and', '|': 'or', '^': '!='}[op]} {b})"
-        return f"({a} {op} {b})" if is_float(dtype) else f"{dtype}({a} {op} {b})"
+        if is_float(dtype):
+            return f"{INSTRUCTION[op]}_{dtype}({a}, {b})" if flags else f"({a} {op} {b})"
+        if op in ("//", "%"):
+            return f"floor_{'quotient' if op == '//' else 'rest'}_{dtype}({a}, {b})"
+        return f"{dtype}({a} {op} {b})"
 
     def fused(self, dtype: str, a: str, b: str, c: str, flags: str) -> str:
+        if flags:
+            return self.binary("+", dtype, c, self.binary("*", dtype, a, b, ""), flags)
         return f"fmuladd_{dtype}({a}, {b}, {c})"
 
     def compare(self, op: str, dtype: str, a: str, b: str) -> str:
@@ -183,7 +207,7 @@ class Printer(Reader):
         if name in ("minimum", "maximum") and dtype == "bool":
             return self.binary("&" if name == "minimum" else "|", dtype, *args, "")
         if name == "quotient" or name == "rem" and not is_float(dtype):
-            return f"{dtype}({'quotient' if name == 'quotient' else 'integer_rem'}({given}))"
+            return f"{name}_{dtype}({given})"
         if name == "rem":
             return f"{dtype}(np.fmod({given}))"
         if name in ("isnan", "isfinite"):
@@ -301,9 +325,7 @@ def written(source: str, parameters: dict[str, tuple[Parameter, ...]]) -> str:
     """The text that Numba compiles."""
     library = Library("\n" + source, "the kernel's source")
     functions: dict[str, str] = {}
-    nodes = {node.name: node for node in functions_of(source)}
-    if set(parameters) - set(nodes):
-        raise KernelError(f"the source has no function {(set(parameters) - set(nodes)).pop()}")
+    nodes = entries_of(source, parameters)
     entries = [entry_text(nodes[name], row, Printer((library, *elementary()),
                                                     "the kernel's source", functions))
                for name, row in parameters.items()]

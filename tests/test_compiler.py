@@ -3,6 +3,7 @@ reach each kind of loop nest, step and fallback."""
 
 from __future__ import annotations
 
+import os
 from random import Random
 
 import numpy as np
@@ -188,9 +189,10 @@ PROGRAMS = [
 @pytest.mark.parametrize("fn, args", [(p[0], p[1:]) for p in PROGRAMS],
                          ids=lambda p: getattr(p, "__name__", None))
 def test_programs(fn, args):
+    """1e-3 is the rounding of sums of 150,000 numbers; Numba adds those one by one."""
     program = cj.make_jaxpr(fn)(*args)
     agrees(program, [np.asarray(a, v.aval.dtype) for a, v in zip(args, program.invars)], 2e-5,
-           1e-3)
+           4e-3 if os.environ.get("MINIGRAD_COMPILER") == "numba" else 1e-3)
 
 
 def test_a_normalization_is_one_kernel():
