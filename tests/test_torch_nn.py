@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 
 import numpy as np
@@ -92,6 +93,34 @@ def test_every_module_of_torch_is_in_the_table():
     classes = {n for n in dir(theirs.nn) if isinstance(getattr(theirs.nn, n), type)
                and issubclass(getattr(theirs.nn, n), theirs.nn.Module)}
     assert classes - known == set()
+
+
+def signature(cls: type) -> list[tuple]:
+    """Names, kinds and defaults; a function is shown by its name, whose it is aside."""
+    return [(p.name, p.kind, getattr(p.default, "__name__", p.default))
+            for p in inspect.signature(cls).parameters.values()]
+
+
+def test_every_module_has_the_signature_of_torchs():
+    """But those that PyTorch gives out as `*args, **kwargs`."""
+    wrong = {}
+    for name in {name.split()[0] for name in modules.MODULES}:
+        expected = signature(getattr(theirs.nn, name))
+        if [p[0] for p in expected] != ["args", "kwargs"]:
+            got = signature(getattr(ours.nn, name))
+            if expected != got:
+                wrong[name] = (expected, got)
+    assert not wrong
+
+
+def test_missing_arguments_are_named_as_python_does():
+    for call in (lambda torch: torch.nn.Linear(3), lambda torch: torch.nn.Threshold(),
+                 lambda torch: torch.nn.ReLU(in_place=True)):
+        with pytest.raises(TypeError) as expected:
+            call(theirs)
+        with pytest.raises(TypeError) as got:
+            call(ours)
+        assert str(expected.value) == str(got.value)
 
 
 @pytest.mark.parametrize("name", programs.PROGRAMS)

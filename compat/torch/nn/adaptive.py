@@ -9,33 +9,32 @@ from collections import namedtuple
 from compat.torch.joining import cat
 from compat.torch.nn import functional as F
 from compat.torch.nn.containers import ModuleList, Sequential
+from compat.torch.nn.layer import Layer
 from compat.torch.nn.layers import Linear
-from compat.torch.nn.module import Module
 
 _ASMoutput = namedtuple("_ASMoutput", "output loss")
 
 
-class AdaptiveLogSoftmaxWithLoss(Module):
+class AdaptiveLogSoftmaxWithLoss(Layer, settings=(
+        "in_features, n_classes, cutoffs, div_value=4.0, head_bias=False, device=None, "
+        "dtype=None")):
     """Rare classes in clusters with small projections. Source: Grave et al. (2017)."""
 
-    def __init__(self, in_features, n_classes, cutoffs, div_value=4.0, head_bias=False, device=None,
-                 dtype=None):
-        super().__init__()
-        cutoffs = list(cutoffs)
+    def _build(self, cutoffs, dtype) -> None:
+        cutoffs, n_classes, in_features = list(cutoffs), self.n_classes, self.in_features
         if not cutoffs:
             raise ValueError("cutoffs should be a sequence of length larger than 0")
         if cutoffs != sorted({int(c) for c in cutoffs}) or cutoffs[0] <= 0 \
                 or cutoffs[-1] > n_classes - 1:
             raise ValueError("cutoffs should be a sequence of unique, positive integers sorted in "
                              "an increasing order, where each value is between 1 and n_classes-1")
-        self.in_features, self.n_classes, self.div_value = in_features, n_classes, div_value
-        self.cutoffs, self.head_bias = [*cutoffs, n_classes], head_bias
+        self.cutoffs = [*cutoffs, n_classes]
         self.shortlist_size, self.n_clusters = cutoffs[0], len(cutoffs)
         self.head_size = self.shortlist_size + self.n_clusters
-        self.head = Linear(in_features, self.head_size, head_bias, dtype=dtype)
+        self.head = Linear(in_features, self.head_size, self.head_bias, dtype=dtype)
         self.tail = ModuleList()
         for i, (start, stop) in enumerate(itertools.pairwise(self.cutoffs)):
-            width = int(in_features // div_value ** (i + 1))
+            width = int(in_features // self.div_value ** (i + 1))
             self.tail.append(Sequential(Linear(in_features, width, False, dtype=dtype),
                                         Linear(width, stop - start, False, dtype=dtype)))
 
@@ -74,25 +73,20 @@ class AdaptiveLogSoftmaxWithLoss(Module):
         return _ASMoutput(output.squeeze(0) if single else output, loss)
 
 
-class LinearCrossEntropyLoss(Module):
+class LinearCrossEntropyLoss(Layer, buffers="weight", settings=(
+        "in_features, num_classes, *, out_features=(), bias=False, device=None, dtype=None, "
+        "reduction='mean', weight=None, ignore_index=None, label_smoothing=0.0, options=None")):
     """cross_entropy of a linear layer's result."""
 
-    def __init__(self, in_features, num_classes, *, out_features=(), bias=False, device=None,
-                 dtype=None, reduction="mean", weight=None, ignore_index=None, label_smoothing=0.0,
-                 options=None):
-        super().__init__()
-        if weight is not None and weight.shape != (num_classes,):
-            raise RuntimeError(f"expected weight shape to be {(num_classes,)}, got "
-                               f"{tuple(weight.shape)}")
-        if not 0 <= label_smoothing <= 1.0:
+    def _build(self, in_features, bias, dtype) -> None:
+        if self.weight is not None and self.weight.shape != (self.num_classes,):
+            raise RuntimeError(f"expected weight shape to be {(self.num_classes,)}, got "
+                               f"{tuple(self.weight.shape)}")
+        if not 0 <= self.label_smoothing <= 1.0:
             raise RuntimeError("expected label_smoothing to be in range [0, 1], got "
-                               f"{label_smoothing}")
-        self.register_buffer("weight", weight)
-        self.num_classes, self.out_features, self.reduction = num_classes, out_features, reduction
-        self.ignore_index, self.label_smoothing = ignore_index, label_smoothing
-        self.options = options
-        self.linear = Linear(in_features, math.prod(out_features, start=num_classes), bias,
-                             dtype=dtype)
+                               f"{self.label_smoothing}")
+        self.linear = Linear(in_features, math.prod(self.out_features, start=self.num_classes),
+                             bias, dtype=dtype)
 
     def forward(self, input, target):
         shape = (self.num_classes, *self.out_features)

@@ -10,48 +10,38 @@ from compat.torch.dtypes import get_default_dtype
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
 from compat.torch.nn.containers import ModuleList
-from compat.torch.nn.layers import Linear, parameter
+from compat.torch.nn.layer import Layer, add_parameters
+from compat.torch.nn.layers import Linear
 from compat.torch.nn.module import Module, clones
 from compat.torch.nn.norms import LayerNorm
-from compat.torch.nn.simple import Dropout
+from compat.torch.nn.simple import SIMPLE
 
 
 class NonDynamicallyQuantizableLinear(Linear):
     """Linear, under the name that PyTorch shows for attention's output projection."""
 
 
-class MultiheadAttention(Module):
+class MultiheadAttention(Layer, settings=(
+        "embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False, add_zero_attn=False, "
+        "kdim=None, vdim=None, batch_first=False, device=None, dtype=None")):
     """Attention of `num_heads` heads over (length, batch, features), or batch first."""
 
-    def __init__(self, embed_dim, num_heads, dropout=0.0, bias=True, add_bias_kv=False,
-                 add_zero_attn=False, kdim=None, vdim=None, batch_first=False, device=None,
-                 dtype=None):
-        super().__init__()
-        if embed_dim % num_heads:
-            raise AssertionError("embed_dim must be divisible by num_heads")
-        if embed_dim <= 0 or num_heads <= 0:
+    def _build(self, bias, add_bias_kv, kdim, vdim, dtype) -> None:
+        n, heads = self.embed_dim, self.num_heads
+        if n <= 0 or heads <= 0:
             raise ValueError("embed_dim and num_heads must be greater than 0, got embed_dim="
-                             f"{embed_dim} and num_heads={num_heads} instead")
-        self.embed_dim, self.num_heads, self.dropout = embed_dim, num_heads, dropout
-        self.add_zero_attn = add_zero_attn
-        self.head_dim, self.batch_first = embed_dim // num_heads, batch_first
-        self.kdim, self.vdim = kdim or embed_dim, vdim or embed_dim
-        self._qkv_same_embed_dim = self.kdim == self.vdim == embed_dim
-        if self._qkv_same_embed_dim:
-            self.in_proj_weight = parameter(3 * embed_dim, embed_dim, dtype=dtype)
-            for name in ("q_proj_weight", "k_proj_weight", "v_proj_weight"):
-                self.register_parameter(name, None)
-        else:
-            self.q_proj_weight = parameter(embed_dim, embed_dim, dtype=dtype)
-            self.k_proj_weight = parameter(embed_dim, self.kdim, dtype=dtype)
-            self.v_proj_weight = parameter(embed_dim, self.vdim, dtype=dtype)
-            self.register_parameter("in_proj_weight", None)
-        self.register_parameter("in_proj_bias",
-                                parameter(3 * embed_dim, dtype=dtype) if bias else None)
-        for name in ("bias_k", "bias_v"):
-            self.register_parameter(name, parameter(1, 1, embed_dim, dtype=dtype)
-                                    if add_bias_kv else None)
-        self.out_proj = NonDynamicallyQuantizableLinear(embed_dim, embed_dim, bias, dtype=dtype)
+                             f"{n} and num_heads={heads} instead")
+        if n % heads:
+            raise AssertionError("embed_dim must be divisible by num_heads")
+        self.head_dim, self.kdim, self.vdim = n // heads, kdim or n, vdim or n
+        self._qkv_same_embed_dim = same = self.kdim == self.vdim == n
+        row = add_bias_kv and (1, 1, n)
+        add_parameters(
+            self, dtype, q_proj_weight=not same and (n, n),
+            k_proj_weight=not same and (n, self.kdim), v_proj_weight=not same and (n, self.vdim),
+            in_proj_weight=same and (3 * n, n), in_proj_bias=bias and (3 * n,), bias_k=row,
+            bias_v=row)
+        self.out_proj = NonDynamicallyQuantizableLinear(n, n, bias, dtype=dtype)
         self._reset_parameters()
 
     def _reset_parameters(self) -> None:
@@ -92,26 +82,27 @@ def activation_of(activation):
     return ACTIVATIONS[activation] if isinstance(activation, str) else activation
 
 
-class TransformerLayer(Module):
+LAYER = ("dim_feedforward=2048, dropout=0.1, activation=F.relu, {}layer_norm_eps=1e-5, "
+         "batch_first=False, norm_first=False, bias=True, device=None, dtype=None")
+
+
+class TransformerLayer(Layer):
     """Sublayers, each with dropout, a residual and a layer norm before or after it."""
 
-    def __init__(self, norms: int, d_model, nhead, dim_feedforward=2048, dropout=0.1,
-                 activation=F.relu, layer_norm_eps=1e-5, batch_first=False, norm_first=False,
-                 bias=True, device=None, dtype=None):
-        super().__init__()
-        self.self_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias,
-                                            batch_first=batch_first, dtype=dtype)
-        if norms == 3:
-            self.multihead_attn = MultiheadAttention(d_model, nhead, dropout, bias=bias,
-                                                     batch_first=batch_first, dtype=dtype)
+    norms: int
+
+    def _build(self, d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
+               batch_first, bias, dtype) -> None:
+        for name in ("self_attn", "multihead_attn")[:self.norms - 1]:
+            self.add_module(name, MultiheadAttention(d_model, nhead, dropout, bias=bias,
+                                                     batch_first=batch_first, dtype=dtype))
         self.linear1 = Linear(d_model, dim_feedforward, bias, dtype=dtype)
-        self.dropout = Dropout(dropout)
+        self.dropout = SIMPLE["Dropout"](dropout)
         self.linear2 = Linear(dim_feedforward, d_model, bias, dtype=dtype)
-        self.norm_first = norm_first
-        for i in range(1, norms + 1):
+        for i in range(1, self.norms + 1):
             self.add_module(f"norm{i}", LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
-        for i in range(1, norms + 1):
-            self.add_module(f"dropout{i}", Dropout(dropout))
+        for i in range(1, self.norms + 1):
+            self.add_module(f"dropout{i}", SIMPLE["Dropout"](dropout))
         self.activation = activation_of(activation)
 
     def residual(self, x, norm, sublayer):
@@ -123,14 +114,10 @@ class TransformerLayer(Module):
         return self.dropout1(out)
 
 
-class TransformerEncoderLayer(TransformerLayer):
+class TransformerEncoderLayer(TransformerLayer, settings="d_model, nhead, " + LAYER.format("")):
     """Self-attention and two linear layers. Source: Vaswani et al. (2017)."""
 
-    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu,
-                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None,
-                 dtype=None):
-        super().__init__(2, d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
-                         batch_first, norm_first, bias, device, dtype)
+    norms = 2
 
     def _ff_block(self, x):
         return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
@@ -141,14 +128,10 @@ class TransformerEncoderLayer(TransformerLayer):
         return self.residual(x, self.norm2, self._ff_block)
 
 
-class TransformerDecoderLayer(TransformerLayer):
+class TransformerDecoderLayer(TransformerLayer, settings="d_model, nhead, " + LAYER.format("")):
     """Self-attention, attention to the encoder's result, and two linear layers."""
 
-    def __init__(self, d_model, nhead, dim_feedforward=2048, dropout=0.1, activation=F.relu,
-                 layer_norm_eps=1e-5, batch_first=False, norm_first=False, bias=True, device=None,
-                 dtype=None):
-        super().__init__(3, d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps,
-                         batch_first, norm_first, bias, device, dtype)
+    norms = 3
 
     def _mha_block(self, x, mem, attn_mask, key_padding_mask, is_causal=False):
         out = self.multihead_attn(x, mem, mem, attn_mask=attn_mask, is_causal=is_causal,
@@ -208,22 +191,20 @@ class TransformerDecoder(Stack):
             memory_key_padding_mask=memory_key_padding_mask, memory_is_causal=memory_is_causal)
 
 
-class Transformer(Module):
+class Transformer(Layer, settings=(
+        "d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6, "
+        + LAYER.format("custom_encoder=None, custom_decoder=None, "))):
     """An encoder and a decoder."""
 
-    def __init__(self, d_model=512, nhead=8, num_encoder_layers=6, num_decoder_layers=6,
-                 dim_feedforward=2048, dropout=0.1, activation=F.relu, custom_encoder=None,
-                 custom_decoder=None, layer_norm_eps=1e-5, batch_first=False, norm_first=False,
-                 bias=True, device=None, dtype=None):
-        super().__init__()
-        layer = (d_model, nhead, dim_feedforward, dropout, activation, layer_norm_eps, batch_first,
-                 norm_first, bias, device, dtype)
-
+    def _build(self, num_encoder_layers, num_decoder_layers, dim_feedforward, dropout, activation,
+               custom_encoder, custom_decoder, layer_norm_eps, norm_first, bias, dtype) -> None:
         def stack(custom, kind, layer_kind, count):
             if custom is not None:
                 return custom
-            made = layer_kind(*layer)
-            return kind(made, count, LayerNorm(d_model, layer_norm_eps, bias=bias, dtype=dtype))
+            made = layer_kind(self.d_model, self.nhead, dim_feedforward, dropout, activation,
+                              layer_norm_eps, self.batch_first, norm_first, bias, dtype=dtype)
+            return kind(made, count, LayerNorm(self.d_model, layer_norm_eps, bias=bias,
+                                               dtype=dtype))
 
         self.encoder = stack(custom_encoder, TransformerEncoder, TransformerEncoderLayer,
                              num_encoder_layers)
@@ -232,7 +213,6 @@ class Transformer(Module):
         for p in self.parameters():
             if p.dim() > 1:
                 init.xavier_uniform_(p)
-        self.d_model, self.nhead, self.batch_first = d_model, nhead, batch_first
 
     def forward(self, src, tgt, src_mask=None, tgt_mask=None, memory_mask=None,
                 src_key_padding_mask=None, tgt_key_padding_mask=None,

@@ -112,11 +112,13 @@ class Lazy(Module):
 
 def lazy(name: str, size: str, axis: int) -> type:
     final = getattr(norms if "Norm" in name else layers, name)
+    on = ("affine", "track_running_stats") if "Norm" in name else ()
     signature = inspect.signature(final)
+    _, *parameters = signature.parameters.values()
     return type(f"Lazy{name}", (Lazy, final), {
-        "__signature__": signature.replace(parameters=list(signature.parameters.values())[1:]),
-        "final": final, "size": size, "axis": axis, "__module__": __name__,
-        "switched_on": ("affine", "track_running_stats") if "Norm" in name else (),
+        "__signature__": signature.replace(parameters=[
+            p.replace(default=True) if p.name in on else p for p in parameters]),
+        "final": final, "size": size, "axis": axis, "__module__": __name__, "switched_on": on,
         "__doc__": f"{name} that takes `{size}` from its first input."})
 
 

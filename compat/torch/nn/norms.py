@@ -5,43 +5,39 @@ from __future__ import annotations
 from compat.torch import creation
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
-from compat.torch.nn.module import Module
-from compat.torch.tensor import Parameter
+from compat.torch.nn.layer import Layer, add_parameters
 
 
-def register_affine(module: Module, sizes, weight: bool, bias: bool, dtype) -> None:
-    """A weight of ones and a bias of zeros, or None for either."""
-    module.register_parameter("weight", Parameter(
-        creation.ones(sizes, dtype=dtype)) if weight else None)
-    module.register_parameter("bias", Parameter(
-        creation.zeros(sizes, dtype=dtype)) if weight and bias else None)
+class Affine(Layer):
+    """What norms share: a weight of ones and a bias of zeros, or None for either."""
+
+    def take_affine(self, sizes, dtype, **wanted) -> None:
+        add_parameters(self, dtype, **{n: want and sizes for n, want in wanted.items()})
+        Affine.reset_parameters(self)
+
+    def reset_parameters(self) -> None:
+        for name, value in self._parameters.items():
+            if value is not None:
+                (init.ones_ if name == "weight" else init.zeros_)(value)
 
 
-def reset_affine(module: Module) -> None:
-    if module.weight is not None:
-        init.ones_(module.weight)
-    if module.bias is not None:
-        init.zeros_(module.bias)
+STATISTICS = ("num_features, eps=1e-5, momentum=0.1, affine={0}, track_running_stats={0}{1}, "
+              "device=None, dtype=None, *, bias=True")
 
 
-class NormWithStatistics(Module):
+class NormWithStatistics(Affine, settings=STATISTICS.format(True, ""), shown=(
+        "num_features eps= momentum= affine= bias= track_running_stats=")):
     """What batch and instance norms of all ranks share: running statistics of each channel."""
 
     ranks: tuple[int, ...]
     expected: str
     _version = 2
 
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True,
-                 track_running_stats=True, device=None, dtype=None, *, bias=True):
-        super().__init__()
-        self.num_features, self.eps, self.momentum = num_features, eps, momentum
-        self.affine, self.track_running_stats = affine, track_running_stats
-        register_affine(self, num_features, affine, bias, dtype)
-        kept = track_running_stats
-        self.register_buffer("running_mean",
-                             creation.zeros(num_features, dtype=dtype) if kept else None)
-        self.register_buffer("running_var",
-                             creation.ones(num_features, dtype=dtype) if kept else None)
+    def _build(self, bias, dtype) -> None:
+        n, kept = self.num_features, self.track_running_stats
+        self.take_affine((n,), dtype, weight=self.affine, bias=self.affine and bias)
+        self.register_buffer("running_mean", creation.zeros(n, dtype=dtype) if kept else None)
+        self.register_buffer("running_var", creation.ones(n, dtype=dtype) if kept else None)
         self.register_buffer("num_batches_tracked", creation.tensor(0) if kept else None)
 
     def reset_running_stats(self) -> None:
@@ -52,7 +48,7 @@ class NormWithStatistics(Module):
 
     def reset_parameters(self) -> None:
         self.reset_running_stats()
-        reset_affine(self)
+        super().reset_parameters()
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, *rest) -> None:
         """State of old, before batches were counted, has no count."""
@@ -65,11 +61,6 @@ class NormWithStatistics(Module):
     def _check_input_dim(self, input) -> None:
         if input.dim() not in self.ranks:
             raise ValueError(f"expected {self.expected} input (got {input.dim()}D input)")
-
-    def extra_repr(self) -> str:
-        return (f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-                f"affine={self.affine}, bias={self.bias is not None}, "
-                f"track_running_stats={self.track_running_stats}")
 
 
 class BatchNorm(NormWithStatistics):
@@ -89,13 +80,8 @@ class BatchNorm(NormWithStatistics):
                             training, 0.0 if momentum is None else momentum, self.eps)
 
 
-class InstanceNorm(NormWithStatistics):
+class InstanceNorm(NormWithStatistics, settings=STATISTICS.format(False, "")):
     """Each channel of each example with mean 0 and variance 1."""
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=False,
-                 track_running_stats=False, device=None, dtype=None, *, bias=True):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
-                         bias=bias)
 
     def forward(self, input):
         self._check_input_dim(input)
@@ -120,17 +106,10 @@ BatchNorm1d, BatchNorm2d, BatchNorm3d = norms(BatchNorm, [(2, 3), (4,), (5,)])
 InstanceNorm1d, InstanceNorm2d, InstanceNorm3d = norms(InstanceNorm, [(2, 3), (3, 4), (4, 5)])
 
 
-class SyncBatchNorm(BatchNorm):
+class SyncBatchNorm(BatchNorm, settings=STATISTICS.format(True, ", process_group=None")):
     """Batch norm over the batches of all processes, of which there is one."""
 
     ranks, expected = (2, 3, 4, 5), "at least 2D"
-
-    def __init__(self, num_features, eps=1e-5, momentum=0.1, affine=True,
-                 track_running_stats=True, process_group=None, device=None, dtype=None, *,
-                 bias=True):
-        super().__init__(num_features, eps, momentum, affine, track_running_stats, device, dtype,
-                         bias=bias)
-        self.process_group = process_group
 
     @classmethod
     def convert_sync_batchnorm(cls, module, process_group=None):
@@ -145,71 +124,48 @@ class SyncBatchNorm(BatchNorm):
         return module
 
 
-class LayerNorm(Module):
+def take_last(module, normalized_shape, dtype, **bias) -> None:
+    """The shape of the last dimensions, and parameters of that shape."""
+    sizes = (normalized_shape,) if isinstance(normalized_shape, int) else tuple(normalized_shape)
+    module.normalized_shape, wanted = sizes, module.elementwise_affine
+    module.take_affine(sizes, dtype, weight=wanted, **{n: wanted and b for n, b in bias.items()})
+
+
+class LayerNorm(Affine, shown="normalized_shape eps= elementwise_affine= bias=",
+                settings="normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, "
+                         "device=None, dtype=None"):
     """Layer norm over the last dimensions."""
 
-    def __init__(self, normalized_shape, eps=1e-5, elementwise_affine=True, bias=True, device=None,
-                 dtype=None):
-        super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) \
-            else tuple(normalized_shape)
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        register_affine(self, self.normalized_shape, elementwise_affine, bias, dtype)
-
-    def reset_parameters(self) -> None:
-        reset_affine(self)
+    def _build(self, normalized_shape, bias, dtype) -> None:
+        take_last(self, normalized_shape, dtype, bias=bias)
 
     def forward(self, input):
         return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
-    def extra_repr(self) -> str:
-        return (f"{self.normalized_shape}, eps={self.eps}, elementwise_affine="
-                f"{self.elementwise_affine}, bias={self.bias is not None}")
 
-
-class RMSNorm(Module):
+class RMSNorm(Affine, shown="normalized_shape eps= elementwise_affine=",
+              settings="normalized_shape, eps=None, elementwise_affine=True, device=None, "
+                       "dtype=None"):
     """x over the root of the mean square of the last dimensions."""
 
-    def __init__(self, normalized_shape, eps=None, elementwise_affine=True, device=None,
-                 dtype=None):
-        super().__init__()
-        self.normalized_shape = (normalized_shape,) if isinstance(normalized_shape, int) \
-            else tuple(normalized_shape)
-        self.eps, self.elementwise_affine = eps, elementwise_affine
-        self.register_parameter("weight", Parameter(
-            creation.ones(self.normalized_shape, dtype=dtype)) if elementwise_affine else None)
-
-    def reset_parameters(self) -> None:
-        if self.weight is not None:
-            init.ones_(self.weight)
+    def _build(self, normalized_shape, dtype) -> None:
+        take_last(self, normalized_shape, dtype)
 
     def forward(self, input):
         return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
 
-    def extra_repr(self) -> str:
-        return (f"{self.normalized_shape}, eps={self.eps}, "
-                f"elementwise_affine={self.elementwise_affine}")
 
-
-class GroupNorm(Module):
+class GroupNorm(Affine, shown="num_groups num_channels eps= affine= bias=",
+                settings="num_groups, num_channels, eps=1e-5, affine=True, device=None, "
+                         "dtype=None, *, bias=True"):
     """Groups of channels normalised within each example."""
 
-    def __init__(self, num_groups, num_channels, eps=1e-5, affine=True, device=None, dtype=None,
-                 *, bias=True):
-        super().__init__()
-        if num_channels % num_groups:
-            raise ValueError(f"num_channels ({num_channels}) must be divisible by num_groups "
-                             f"({num_groups})")
-        self.num_groups, self.num_channels = num_groups, num_channels
-        self.eps, self.affine = eps, affine
-        register_affine(self, num_channels, affine, bias, dtype)
-
-    def reset_parameters(self) -> None:
-        reset_affine(self)
+    def _build(self, bias, dtype) -> None:
+        if self.num_channels % self.num_groups:
+            raise ValueError(f"num_channels ({self.num_channels}) must be divisible by num_groups "
+                             f"({self.num_groups})")
+        self.take_affine((self.num_channels,), dtype, weight=self.affine,
+                         bias=self.affine and bias)
 
     def forward(self, input):
         return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
-
-    def extra_repr(self) -> str:
-        return (f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}, "
-                f"bias={self.bias is not None}")

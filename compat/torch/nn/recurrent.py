@@ -11,8 +11,7 @@ from compat.torch import creation
 from compat.torch.joining import cat, stack
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
-from compat.torch.nn.layers import parameter
-from compat.torch.nn.module import Module
+from compat.torch.nn.layer import Layer, add_parameters
 from compat.torch.nn.utils.rnn import PackedSequence
 from compat.torch.operation import operation
 from compat.torch.pointwise import relu_body
@@ -89,12 +88,20 @@ def cell_op(x, h, c=None, w_ih=None, w_hh=None, b_ih=None, b_hh=None, mode=""):
     return h if c is None else (h, c)
 
 
-class RNNBase(Module):
+SETTINGS = ("input_size, hidden_size, num_layers=1, {}bias=True, batch_first=False, dropout=0.0, "
+            "bidirectional=False, {}device=None, dtype=None")
+
+
+class RNNBase(Layer, settings="mode, " + SETTINGS.format("", "proj_size=0, "), shown=(
+        "input_size hidden_size proj_size? num_layers? bias? batch_first? dropout? "
+        "bidirectional?")):
     """What recurrent networks share."""
 
-    def __init__(self, mode, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
-        super().__init__()
+    mode: str
+    proj_size = 0
+
+    def _build(self, dropout, dtype) -> None:
+        hidden_size, num_layers, proj_size = self.hidden_size, self.num_layers, self.proj_size
         if isinstance(dropout, bool) or not 0 <= dropout <= 1:
             raise ValueError("dropout should be a number in range [0, 1] representing the "
                              "probability of an element being zeroed")
@@ -111,21 +118,19 @@ class RNNBase(Module):
         if proj_size < 0 or proj_size >= hidden_size:
             raise ValueError("proj_size should be a positive integer or zero to disable projections"
                              if proj_size < 0 else "proj_size has to be smaller than hidden_size")
-        self.mode, self.input_size, self.hidden_size = mode, input_size, hidden_size
-        self.num_layers, self.bias, self.batch_first = num_layers, bias, batch_first
-        self.dropout, self.bidirectional, self.proj_size = float(dropout), bidirectional, proj_size
+        self.dropout = float(dropout)
         self._names: list[list[str]] = []
-        rows, out = GATES[mode] * hidden_size, proj_size or hidden_size
-        directions = ("", "_reverse") if bidirectional else ("",)
+        rows, out = GATES[self.mode] * hidden_size, proj_size or hidden_size
+        directions = ("", "_reverse") if self.bidirectional else ("",)
         for layer in range(num_layers):
-            width = input_size if layer == 0 else out * len(directions)
-            shapes = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
-            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if bias else {}
+            width = self.input_size if layer == 0 else out * len(directions)
+            shapes: dict[str, tuple] = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
             shapes |= {"weight_hr": (proj_size, hidden_size)} if proj_size else {}
             for suffix in directions:
-                self._names.append([f"{name}_l{layer}{suffix}" for name in shapes])
-                for name, shape in zip(self._names[-1], shapes.values()):
-                    setattr(self, name, parameter(*shape, dtype=dtype))
+                named = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
+                add_parameters(self, dtype, **named)
+                self._names.append(list(named))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -240,61 +245,44 @@ class RNNBase(Module):
                 x = F.dropout(x, self.dropout)
         return x, [stack(list(column)) for column in zip(*finals)]
 
-    def extra_repr(self) -> str:
-        usual = {"proj_size": 0, "num_layers": 1, "bias": True, "batch_first": False,
-                 "dropout": 0, "bidirectional": False}
-        shown = [f"{k}={getattr(self, k)}" for k, v in usual.items() if getattr(self, k) != v]
-        return ", ".join([f"{self.input_size}, {self.hidden_size}", *shown])
 
-
-class RNN(RNNBase):
+class RNN(RNNBase, settings=SETTINGS.format("nonlinearity='tanh', ", "")):
     """h' = tanh(W x + U h + b), or relu."""
 
-    def __init__(self, input_size, hidden_size, num_layers=1, nonlinearity="tanh", bias=True,
-                 batch_first=False, dropout=0.0, bidirectional=False, device=None, dtype=None):
-        if nonlinearity not in ("tanh", "relu"):
-            raise ValueError(f"Unknown nonlinearity '{nonlinearity}'. Select from 'tanh' or "
+    def _build(self, dropout, dtype) -> None:
+        if self.nonlinearity not in ("tanh", "relu"):
+            raise ValueError(f"Unknown nonlinearity '{self.nonlinearity}'. Select from 'tanh' or "
                              "'relu'.")
-        super().__init__(f"RNN_{nonlinearity.upper()}", input_size, hidden_size, num_layers, bias,
-                         batch_first, dropout, bidirectional, 0, device, dtype)
-        self.nonlinearity = nonlinearity
+        self.mode = f"RNN_{self.nonlinearity.upper()}"
+        super()._build(dropout, dtype)
 
 
-class GRU(RNNBase):
+class GRU(RNNBase, settings=SETTINGS.format("", "")):
     """Gated recurrent units. Source: Cho et al. (2014)."""
 
-    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, device=None, dtype=None):
-        super().__init__("GRU", input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                         bidirectional, 0, device, dtype)
+    mode = "GRU"
 
 
-class LSTM(RNNBase):
+class LSTM(RNNBase, settings=SETTINGS.format("", "proj_size=0, ")):
     """Long short-term memory. Source: Hochreiter and Schmidhuber (1997)."""
 
-    def __init__(self, input_size, hidden_size, num_layers=1, bias=True, batch_first=False,
-                 dropout=0.0, bidirectional=False, proj_size=0, device=None, dtype=None):
-        super().__init__("LSTM", input_size, hidden_size, num_layers, bias, batch_first, dropout,
-                         bidirectional, proj_size, device, dtype)
+    mode = "LSTM"
 
     def state_sizes(self) -> list[int]:
         return [self.proj_size or self.hidden_size, self.hidden_size]
 
 
-class RNNCellBase(Module):
+class RNNCellBase(Layer, shown="input_size hidden_size bias?",
+                  settings="input_size, hidden_size, bias, num_chunks, device=None, dtype=None"):
     """What the cells share."""
 
     mode: str
 
-    def __init__(self, input_size, hidden_size, bias=True, num_chunks=None, device=None,
-                 dtype=None):
-        super().__init__()
-        self.input_size, self.hidden_size, self.bias = input_size, hidden_size, bias
-        rows = (num_chunks or GATES[self.mode]) * hidden_size
-        self.weight_ih = parameter(rows, input_size, dtype=dtype)
-        self.weight_hh = parameter(rows, hidden_size, dtype=dtype)
-        for name in ("bias_ih", "bias_hh"):
-            self.register_parameter(name, parameter(rows, dtype=dtype) if bias else None)
+    def _build(self, dtype, num_chunks=None) -> None:
+        rows = (num_chunks or GATES[self.mode]) * self.hidden_size
+        add_parameters(self, dtype, weight_ih=(rows, self.input_size),
+                       weight_hh=(rows, self.hidden_size), bias_ih=self.bias and (rows,),
+                       bias_hh=self.bias and (rows,))
         self.reset_parameters()
 
     def reset_parameters(self) -> None:
@@ -322,36 +310,26 @@ class RNNCellBase(Module):
             return out
         return tuple(s.squeeze(0) for s in out) if lstm else out.squeeze(0)
 
-    def extra_repr(self) -> str:
-        bias = "" if self.bias is True else f", bias={self.bias}"
-        extra = getattr(self, "nonlinearity", "tanh")
-        kind = "" if extra == "tanh" else f", nonlinearity={extra}"
-        return f"{self.input_size}, {self.hidden_size}{bias}{kind}"
+
+CELL = "input_size, hidden_size, bias=True, {}device=None, dtype=None"
 
 
-class RNNCell(RNNCellBase):
+class RNNCell(RNNCellBase, settings=CELL.format("nonlinearity='tanh', "),
+              shown="input_size hidden_size bias? nonlinearity?"):
     """One step of RNN."""
 
-    def __init__(self, input_size, hidden_size, bias=True, nonlinearity="tanh", device=None,
-                 dtype=None):
-        self.__dict__["mode"] = f"RNN_{nonlinearity.upper()}"
-        super().__init__(input_size, hidden_size, bias, 1, device, dtype)
-        self.nonlinearity = nonlinearity
+    @property
+    def mode(self) -> str:  # type: ignore[override]
+        return f"RNN_{self.nonlinearity.upper()}"
 
 
-class GRUCell(RNNCellBase):
+class GRUCell(RNNCellBase, settings=CELL.format("")):
     """One step of GRU."""
 
     mode = "GRU"
 
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__(input_size, hidden_size, bias, 3, device, dtype)
 
-
-class LSTMCell(RNNCellBase):
+class LSTMCell(RNNCellBase, settings=CELL.format("")):
     """One step of LSTM."""
 
     mode = "LSTM"
-
-    def __init__(self, input_size, hidden_size, bias=True, device=None, dtype=None):
-        super().__init__(input_size, hidden_size, bias, 4, device, dtype)
