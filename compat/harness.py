@@ -1,4 +1,4 @@
-"""JAX's own cases for its primitives, through `from_jax`.
+"""JAX's own cases for its primitives, through `from_jax` or over the jax face.
 
 The real JAX's wheel holds some 5,600 ways of calling its primitives, with the operands for each
 (`jax._src.internal_test_util.test_harnesses`; wants `absl-py`). Every case is run here: its value,
@@ -8,6 +8,7 @@ jvp, vjp, vmap and jit, each compared with the real JAX wherever that has an ans
     python -m compat.harness --group scatter_add   one group
     python -m compat.harness --every 20            one case of twenty
     python -m compat.harness --narrow              x64 off
+    python -m compat.harness --direct              the face's functions in the place of JAX's
 
 How close is close follows from the dtype alone: `ULPS` units in the last place of the largest
 number of the result. Where the real JAX is itself farther from the truth (the same case in 64
@@ -31,6 +32,7 @@ import numpy as np
 import compat.jax
 from compat.differential.agreement import WIDE, difference, is_inexact, kind_of
 from compat.differential.oracle import FAST_COMPILE
+from compat.face_cases import face_functions
 from compat.importers import from_jax, to_numpy
 
 CHECKS = ("forward", "jvp", "vjp", "vmap", "jit")
@@ -169,9 +171,11 @@ class Outcome:
     problem: str | None  # None is agreement
 
 
-def outcomes(harness, checks: Sequence[str] = CHECKS) -> Iterator[Outcome]:
+def outcomes(harness, checks: Sequence[str] = CHECKS, direct: bool = False) -> Iterator[Outcome]:
+    """One case's, its function translated by `from_jax`, or written anew over the face."""
     case = Case(harness)
-    reference, ours = Reference(case), from_jax(harness.dyn_fun)
+    reference = Reference(case)
+    ours = face_functions()[harness.fullname] if direct else from_jax(harness.dyn_fun)
     for check in checks:
         expected = reference.answer(check)
         if expected is None or isinstance(expected, Exception):
@@ -226,7 +230,7 @@ def harnesses(group: str | None = None, every: int = 1) -> list:
 
 
 def run(cases: Sequence, checks: Sequence[str] = CHECKS, wide: bool = True,
-        progress: bool = False) -> list[Outcome]:
+        progress: bool = False, direct: bool = False) -> list[Outcome]:
     """All outcomes of these cases."""
     found: list[Outcome] = []
     start = time.monotonic()
@@ -234,7 +238,7 @@ def run(cases: Sequence, checks: Sequence[str] = CHECKS, wide: bool = True,
         compat.jax.config.update("jax_enable_x64", wide)
         with np.errstate(all="ignore"):
             for i, harness in enumerate(cases):
-                found += outcomes(harness, checks)
+                found += outcomes(harness, checks, direct)
                 if i % 200 == 199:
                     jax.clear_caches()
                     if progress:
@@ -269,10 +273,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=int, default=1, help="one case of so many")
     parser.add_argument("--checks", default=",".join(CHECKS), help="some of " + ", ".join(CHECKS))
     parser.add_argument("--narrow", action="store_true", help="x64 off")
+    parser.add_argument("--direct", action="store_true",
+                        help="over compat.jax itself, not through from_jax")
     parser.add_argument("--listed", type=int, default=20, help="failures shown of each kind")
     options = parser.parse_args(argv)
     found = run(harnesses(options.group, options.every), options.checks.split(","),
-                not options.narrow, progress=True)
+                not options.narrow, progress=True, direct=options.direct)
     print(report(found, options.listed))
     bad = Counter(o.check for o in found if o.problem)
     return int(bool(bad))

@@ -80,9 +80,22 @@ def nans(*results):
     return tuple(np.full(shape, np.nan, dtype) for shape, dtype in results)
 
 
+def of_full_width(kernel):
+    """LAPACK has no half floats, so these refuse them, as JAX does."""
+
+    @functools.wraps(kernel)
+    def checked(x, *operands, **params):
+        if is_half(x.dtype):
+            raise NotImplementedError(f"Unsupported dtype {x.dtype.name}.")
+        return kernel(x, *operands, **params)
+
+    return checked
+
+
 # ---- triangular and symmetric ------------------------------------------------------------------
 
 
+@of_full_width
 def cholesky(x):
     """The lower triangle L of `x = L L^H`, in its place in `x`; all nan where `x` is not positive
     definite."""
@@ -134,6 +147,7 @@ def triangular_solve(a, b, *, left_side=False, lower=False, transpose_a=False,
                                     diag=unit_diagonal)
 
 
+@of_full_width
 @over_stacks(1, 1, 1, 2)
 def tridiagonal_solve(dl, d, du, b, *, perturb_singular=False):
     """Solve for the matrix with these diagonals; `dl[0]` and `du[-1]` do not matter."""
@@ -146,6 +160,7 @@ def tridiagonal_solve(dl, d, du, b, *, perturb_singular=False):
     return np.full_like(b, np.nan) if info else x
 
 
+@of_full_width
 def eigh(x, *, lower=True, **_):
     """Eigenvectors and eigenvalues, ascending, of the Hermitian matrix in one triangle of `x`."""
     try:
@@ -164,6 +179,7 @@ def eigh_of_each(x, *, lower):
         return nans((x.shape, x.dtype), (x.shape[:1], REAL.get(x.dtype.name, x.dtype)))
 
 
+@of_full_width
 @over_stacks(2)
 def tridiagonal(x, *, lower=True):
     """Householder's reduction to a tridiagonal matrix: reflectors, diagonals and their factors."""
@@ -176,6 +192,7 @@ def tridiagonal(x, *, lower=True):
 # ---- general -----------------------------------------------------------------------------------
 
 
+@of_full_width
 @over_stacks(2)
 def lu(x):
     """Both factors in one matrix, the rows that were exchanged, and the permutation they make."""
@@ -196,6 +213,7 @@ def lu_pivots_to_permutation(pivots, *, permutation_size):
     return order
 
 
+@of_full_width
 @over_stacks(2)
 def geqrf(x):
     """Reflectors and R in one matrix, and the reflectors' factors."""
@@ -206,6 +224,7 @@ def geqrf(x):
     return packed, taus
 
 
+@of_full_width
 @over_stacks(2, 1)
 def householder_product(x, taus):
     """The first columns of the product of the reflectors in `x`."""
@@ -217,6 +236,7 @@ def householder_product(x, taus):
     return out
 
 
+@of_full_width
 @over_stacks(2, 1, 2)
 def ormqr(a, taus, c, *, left=True, transpose=False):
     """`c` multiplied by the product of the reflectors in `a`, which is never formed."""
@@ -229,6 +249,7 @@ def ormqr(a, taus, c, *, left=True, transpose=False):
     return out
 
 
+@of_full_width
 def qr(x, *, pivoting=False, full_matrices=True, **_):
     """Q and R, and with pivoting the order of the columns."""
     m, n = x.shape[-2:]
@@ -251,6 +272,7 @@ def pivoted_qr(x, *, full_matrices):
     return q, r, order.astype(np.int32)
 
 
+@of_full_width
 @over_stacks(2)
 def eig(x, *, compute_left_eigenvectors=True, compute_right_eigenvectors=True, **_):
     """Eigenvalues, then left and right eigenvectors of length one, as far as they are wanted."""
@@ -268,6 +290,7 @@ def eig(x, *, compute_left_eigenvectors=True, compute_right_eigenvectors=True, *
     return tuple(part.astype(dtype, copy=False) for part in (found if count else (found,)))
 
 
+@of_full_width
 @over_stacks(2)
 def schur(x, *, compute_schur_vectors=True, sort_eig_vals=False, select_callable=None):
     """The Schur form, and the unitary matrix that leads there."""
@@ -285,6 +308,7 @@ def schur(x, *, compute_schur_vectors=True, sort_eig_vals=False, select_callable
     return (form, vectors) if compute_schur_vectors else (form,)
 
 
+@of_full_width
 @over_stacks(2)
 def hessenberg(x):
     """Householder's reduction to upper Hessenberg form: reflectors in it, and their factors."""
@@ -296,6 +320,7 @@ def hessenberg(x):
     return packed, taus
 
 
+@of_full_width
 def svd(x, *, full_matrices=True, compute_uv=True, algorithm=None, **_):
     """Singular values, descending, then U and V^H where they are wanted."""
     if getattr(algorithm, "name", algorithm) == "QR":

@@ -9,8 +9,8 @@ or NumPy scalars, and the result has exactly lax's dtype. Corner cases follow XL
 Kernels that meet nan or overflow by design are `quiet`. The others (a sum that overflows) leave
 NumPy's warnings to the caller, who sets `errstate` once and not for every call.
 
-Products, convolution and windows are in `kernels.windows`, gather and scatter in
-`kernels.indexing`.
+Reductions are in `kernels.reductions`, sorting in `kernels.ordering`, products, convolution and
+windows in `kernels.windows`, gather and scatter in `kernels.indexing`.
 """
 
 import functools
@@ -328,7 +328,7 @@ def digamma(x):
 # ---- bits: NumPy's own shifts already give 0 (or the sign) for amounts out of range ------------
 
 
-def _viewed(x, kind):
+def viewed(x, kind):
     """The same bits as a signed (`kind="i"`) or unsigned (`kind="u"`) integer."""
     return x.view(f"{kind}{x.dtype.itemsize}")
 
@@ -340,161 +340,24 @@ def shift_left(x, y):
 
 def shift_right_logical(x, y):
     """`x >> y`, zeros coming in from the left."""
-    return np.right_shift(_viewed(x, "u"), _viewed(y, "u")).view(x.dtype)
+    return np.right_shift(viewed(x, "u"), viewed(y, "u")).view(x.dtype)
 
 
 def shift_right_arithmetic(x, y):
     """`x >> y`, copies of the highest bit coming in from the left."""
-    return np.right_shift(_viewed(x, "i"), _viewed(y, "i")).view(x.dtype)
+    return np.right_shift(viewed(x, "i"), viewed(y, "i")).view(x.dtype)
 
 
 def population_count(x):
     """The number of set bits."""
-    return np.bitwise_count(_viewed(x, "u")).astype(x.dtype)  # NumPy counts |x| if x is signed
+    return np.bitwise_count(viewed(x, "u")).astype(x.dtype)  # NumPy counts |x| if x is signed
 
 
 def clz(x):
     """The number of zeros above the highest set bit."""
-    width, bits = 8 * x.dtype.itemsize, _viewed(x, "u")
+    width, bits = 8 * x.dtype.itemsize, viewed(x, "u")
     shift = 1
     while shift < width:  # set every bit below the highest, then count
         bits = bits | (bits >> bits.dtype.type(shift))
         shift *= 2
     return (width - np.bitwise_count(bits)).astype(x.dtype)
-
-
-# ---- reductions: never promote; half floats are summed in float32 ------------------------------
-
-
-@in_float32
-def reduce_sum(x, *, axes, **_):
-    """Sum over `axes`; integers wrap."""
-    if x.dtype.kind == "f":  # keeps its dtype unasked, which saves a third of a small sum
-        return np.add.reduce(x, axis=axes)
-    return np.add.reduce(x, axis=axes, dtype=x.dtype)
-
-
-@in_float32
-def reduce_prod(x, *, axes, **_):
-    """Product over `axes`; integers wrap."""
-    return np.multiply.reduce(x, axis=axes, dtype=x.dtype)
-
-
-@in_float32
-def reduce_max(x, *, axes, **_):
-    """Maximum over `axes`; nan wins; an empty axis gives -inf or the smallest integer."""
-    if x.size == 0:
-        return np.maximum.reduce(x, axis=axes, initial=lowest(x.dtype))
-    return np.maximum.reduce(x, axis=axes)
-
-
-@in_float32
-def reduce_min(x, *, axes, **_):
-    """Minimum over `axes`; nan wins; an empty axis gives inf or the largest integer."""
-    if x.size == 0:
-        return np.minimum.reduce(x, axis=axes, initial=highest(x.dtype))
-    return np.minimum.reduce(x, axis=axes)
-
-
-def reduce_and(x, *, axes, **_):
-    """Bitwise (for bool: logical) and over `axes`."""
-    return np.bitwise_and.reduce(x, axis=axes)
-
-
-def reduce_or(x, *, axes, **_):
-    """Bitwise (for bool: logical) or over `axes`."""
-    return np.bitwise_or.reduce(x, axis=axes)
-
-
-def reduce_xor(x, *, axes, **_):
-    """Bitwise (for bool: logical) exclusive or over `axes`."""
-    return np.bitwise_xor.reduce(x, axis=axes)
-
-
-def _cumulative(name, ufunc):
-    """The running `ufunc` along an axis."""
-
-    @quiet
-    @in_float32
-    def kernel(x, *, axis, reverse=False):
-        if reverse:
-            return np.flip(ufunc.accumulate(np.flip(x, axis), axis=axis, dtype=x.dtype), axis)
-        return ufunc.accumulate(x, axis=axis, dtype=x.dtype)
-
-    kernel.__name__ = kernel.__qualname__ = name
-    kernel.__doc__ = f"Running `{ufunc.__name__}` along `axis`, from the end if `reverse`."
-    return kernel
-
-
-cumsum = _cumulative("cumsum", np.add)
-cumprod = _cumulative("cumprod", np.multiply)
-cummax = _cumulative("cummax", np.maximum)
-cummin = _cumulative("cummin", np.minimum)
-cumlogsumexp = _cumulative("cumlogsumexp", np.logaddexp)
-
-
-# ---- order -------------------------------------------------------------------------------------
-
-
-def argmax(x, *, axes, index_dtype):
-    """Where the maximum is along the one axis in `axes`: the first nan, else the first maximum."""
-    return np.argmax(x, axis=axes[0]).astype(index_dtype)
-
-
-def argmin(x, *, axes, index_dtype):
-    """Where the minimum is along the one axis in `axes`: the first nan, else the first minimum."""
-    return np.argmin(x, axis=axes[0]).astype(index_dtype)
-
-
-def sort(*operands, dimension, is_stable=True, num_keys=1):
-    """Sort all operands by the first `num_keys` of them, in lexicographic order.
-
-    nan comes last and -0.0 equals 0.0, so equal keys can differ in their bits; ties keep their
-    order, whatever `is_stable` says.
-    """
-    keys = [part for key in operands[:num_keys] for part in _sort_keys(key)]
-    first = operands[0]
-    if len(operands) == len(keys) == 1 and not _has_negative_zero(first):
-        return (np.sort(keys[0], axis=dimension).astype(first.dtype, copy=False),)
-    if len(keys) == 1:
-        order = np.argsort(keys[0], axis=dimension, kind="stable")
-    else:
-        order = np.lexsort(keys[::-1], axis=dimension)
-    return tuple(np.take_along_axis(x, order, axis=dimension) for x in operands)
-
-
-def _sort_keys(x):
-    """Arrays that NumPy sorts as XLA sorts `x`; complex numbers by real, then imaginary part."""
-    if x.dtype.kind == "c":
-        return [x.real, x.imag]
-    return [x.astype(np.float32) if is_half(x.dtype) else x]
-
-
-def _has_negative_zero(x):
-    return x.dtype.kind in "fV" and bool((np.signbit(x) & np.equal(x, 0)).any())
-
-
-def top_k(x, *, k, axis=-1):
-    """The `k` largest along `axis`, largest first, and their int32 positions; ties in order.
-
-    XLA compares by IEEE's total order here: -nan < -inf < ... < -0.0 < 0.0 < ... < inf < nan.
-    """
-    rows = np.moveaxis(x, axis, -1)
-    keys = ~_total_order(rows)  # ascending keys are descending values
-    if x.dtype.itemsize <= 4:  # key and position in one word: distinct, so any selection is stable
-        words = (keys.astype(np.int64) << 32) | np.arange(rows.shape[-1])
-        if k < rows.shape[-1]:
-            words = np.partition(words, k, axis=-1)[..., :k]
-        places = np.sort(words, axis=-1) & 0xFFFFFFFF
-    else:
-        places = np.argsort(keys, axis=-1, kind="stable")[..., :k]
-    values = np.take_along_axis(rows, places, axis=-1)
-    return np.moveaxis(values, -1, axis), np.moveaxis(places.astype(np.int32), -1, axis)
-
-
-def _total_order(x):
-    """Integers in the order of `x`, which distinguish every bit pattern of a float."""
-    if x.dtype.kind not in "fV":
-        return x.astype(np.int64) if x.dtype.itemsize < 8 else x
-    bits = _viewed(np.ascontiguousarray(x), "i")
-    return bits ^ ((bits >> (8 * x.dtype.itemsize - 1)) & np.iinfo(bits.dtype).max)

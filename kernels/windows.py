@@ -296,9 +296,12 @@ def _reduce_axis(combine, arrays, axis, size, positions, stride, dilation):
 # ---- the gradient of max pooling ---------------------------------------------------------------
 
 
-def _selects(select_prim):
+def _selects(select_prim, dtype):
     """The comparison `select_prim` ("ge" or "le"), and the identity of its maximum or minimum."""
     name = getattr(select_prim, "name", select_prim)
+    if dtype.kind == "c":
+        raise TypeError(f"{name} does not accept dtype {dtype} at position 0. Accepted dtypes at "
+                        "position 0 are subtypes of integer, floating, bool.")
     return {"ge": (np.greater_equal, lowest), "le": (np.less_equal, highest)}[name]
 
 
@@ -310,7 +313,7 @@ def select_and_scatter_add(
     The first of equals wins. The search takes one strided slice of the operand for each tap of
     the window; what it finds is the number of a tap.
     """
-    prefer, worst = _selects(select_prim)
+    prefer, worst = _selects(select_prim, operand.dtype)
     padded = _padded(operand, worst(operand.dtype), [(*ends, 0) for ends in padding])
     out = np.zeros(padded.shape, np.float32 if is_half(source.dtype) else source.dtype)
     if source.size:
@@ -338,7 +341,9 @@ def select_and_gather_add(
     base_dilation=None, window_dilation=None, **_,
 ):  # fmt: skip
     """The tangent that lies where each window of `operand` has its largest element."""
-    prefer, worst = _selects(select_prim)
+    prefer, worst = _selects(select_prim, operand.dtype)
+    if operand.dtype.kind in "iu":  # as XLA's, whose windows start from an infinity
+        raise OverflowError("cannot convert float infinity to integer")
 
     def keep_first(left, right):
         keep = prefer(left[0], right[0])

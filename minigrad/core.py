@@ -327,6 +327,8 @@ class Primitive:
     def __call__(self, *args, **params):
         return bind(self, args, params)
 
+    bind = __call__  # as JAX spells it
+
     def __repr__(self) -> str:
         return self.name
 

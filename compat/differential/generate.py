@@ -21,12 +21,15 @@ from compat.differential.agreement import is_inexact, kind_of
 from compat.differential.oracle import jax_function
 from compat.differential.rows import row_examples
 from minigrad import core
+from minigrad.ops.solves import LinearSolve
+from minigrad.program import Jaxpr
 
 BFLOAT16 = np.dtype(ml_dtypes.bfloat16)
 NARROW = [np.dtype(d) for d in ("bool", "i1", "i2", "i4", "u1", "u2", "u4", "f2")] + [BFLOAT16] \
     + [np.dtype(d) for d in ("f4", "c8")]
 WIDE = [np.dtype(d) for d in ("i8", "u8", "f8", "c16")]
 DTYPES = NARROW + WIDE  # in this order, so that x64 is switched once
+TIED_TO_DTYPE = (np.dtype, Jaxpr, LinearSolve)  # parameters that hold for operands of one dtype
 LAYOUTS = ("contiguous", "reversed", "transposed", "strided", "broadcast")
 SHAPES = ((), (0, 3), (2, 3), (1, 3))  # of elementwise operands; stretched beside one another
 SPECIAL = {"f": [np.nan, np.inf, -np.inf, -0.0, 0.0, 1.0, -1.0, 0.5, "tiny", "-tiny", "max"],
@@ -74,9 +77,10 @@ def main_dtype(row) -> np.dtype | None:
 
 def with_dtype(row, dtype: np.dtype) -> Variation | None:
     """The row called with this dtype in place of its main one. JAX says whether that is allowed.
-    None for a row that calls JAX in words of its own, whose parameters might name a dtype."""
+    None for a row that calls JAX in words of its own where they are tied to a dtype."""
     old = main_dtype(row)
-    if old is None or row.jax is not None and old != dtype:
+    tied = row.jax is not None and any(isinstance(v, TIED_TO_DTYPE) for v in row.params.values())
+    if old is None or tied and old != dtype:
         return None
     examples = [[converted(a, dtype) if a.dtype == old else a for a in example]
                 for example in row_examples(row)]

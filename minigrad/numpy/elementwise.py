@@ -20,6 +20,7 @@ from minigrad.numpy.selecting import where
 from minigrad.numpy.staging import staged
 from minigrad.ops.calls import custom_jvp
 from minigrad.ops.families import dtype_kind, full
+from minigrad.ops.windows import complex_log_add
 
 # ------------------------------------------------------------------ makers of rows
 
@@ -295,6 +296,8 @@ def log_add(name: str, exponential: str, scale: float):
 
     def function(x1, x2):
         x1, x2 = promote(x1, x2, to=inexact, name=name)
+        if dtype_kind(aval_of(x1).dtype) == "c":
+            return complex_log_add(x1, x2, table[exponential], scale)
         large, difference = table["max"](x1, x2), table["sub"](x1, x2)
         is_nan, total = table["ne"](difference, difference), table["add"](x1, x2)
         rest = table["log1p"](table[exponential](table["neg"](table["abs"](difference))))

@@ -9,9 +9,11 @@ derivatives move the tangents to the same places.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
-from kernels import reference
+from kernels import ordering
 from kernels.indexing import GatherDimensionNumbers
 from minigrad.core import Primitive, aval_of, make_aval
 from minigrad.ops.axes import computed, skip, without
@@ -63,7 +65,7 @@ def sort_batch(size, args, dims, *, dimension, **params):
 
 
 sort = Primitive(  # several operands are ordered by the first `num_keys` of them
-    "sort", reference.sort, sort_abstract, sort_jvp, batch=sort_batch, multiple_results=True,
+    "sort", ordering.sort, sort_abstract, sort_jvp, batch=sort_batch, multiple_results=True,
     defaults={"is_stable": True, "num_keys": 1},
 )
 
@@ -98,30 +100,51 @@ def top_k_batch(size, args, dims, *, k, axis):
 
 
 top_k = Primitive(  # the k largest, largest first, and where they were
-    "top_k", reference.top_k, top_k_abstract, top_k_jvp, batch=top_k_batch, multiple_results=True)
+    "top_k", ordering.top_k, top_k_abstract, top_k_jvp, batch=top_k_batch, multiple_results=True)
 
 # ------------------------------------------------------------------ approx_top_k
 
 
-def approx_top_k_impl(x, *, k, reduction_dimension=-1, is_max_k=True, **_):
+def approx_top_k_impl(x, *, reduction_dimension=-1, is_max_k=True, **params):
     """Exact, as XLA's is on the CPU. The smallest are the largest of the negated."""
-    values, places = reference.top_k(x if is_max_k else -x, k=k, axis=reduction_dimension)
+    count = approx_top_k_size(x.shape, reduction_dimension=reduction_dimension, **params)
+    values, places = ordering.top_k(x if is_max_k else -x, k=count, axis=reduction_dimension)
     return (values if is_max_k else -values), places
 
 
-def approx_top_k_abstract(x, *, k, reduction_dimension, recall_target, is_max_k,
-                          reduction_input_size_override, aggregate_to_topk):
+def approx_top_k_size(shape, *, k, reduction_dimension=-1, recall_target=0.95,
+                      reduction_input_size_override=-1, aggregate_to_topk=True) -> int:
+    """How many come back. XLA's method for TPUs keeps the best of each of so many bins that k of
+    them are the true ones with the wanted probability, for the caller to choose from."""
+    n, lanes = shape[reduction_dimension], 1024 if len(shape) == 1 else 128
+    if aggregate_to_topk:
+        return k
+    if n <= lanes:
+        return n
+    if k == 1:
+        return lanes
+    logical = n if reduction_input_size_override < 0 else reduction_input_size_override
+    wanted = int((1 - k) / math.log(recall_target)) if recall_target < 1 else logical
+    halvings = (logical // max(wanted, lanes)).bit_length() - 1
+    if halvings <= 0:
+        return n
+    halvings = min(halvings, (n // lanes - 1).bit_length())
+    return math.ceil(math.ceil(n / lanes) / 2 ** halvings) * lanes
+
+
+def approx_top_k_abstract(x, *, is_max_k, **params):
+    k, axis = params["k"], params["reduction_dimension"]
     if k <= 0:
         raise ValueError(f"k must be positive, got {k}")
     if not x.shape:
         raise TypeError(f"approx_top_k operand must have >= 1 dimension, got {x.shape}")
     shape = list(x.shape)
-    if shape[reduction_dimension] < k:
+    if shape[axis] < k:
         raise ValueError("k must be smaller than the size of reduction_dim "
-                         f"{shape[reduction_dimension]}, got {k}")
+                         f"{shape[axis]}, got {k}")
     if dtype_kind(x.dtype) != "f":
         raise ValueError("operand must be a floating type")
-    shape[reduction_dimension] = k
+    shape[axis] = approx_top_k_size(x.shape, **params)
     return [x.update(tuple(shape)), make_aval(tuple(shape), INT32, x.weak_type)]
 
 

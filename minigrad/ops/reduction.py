@@ -14,7 +14,7 @@ import math
 
 import numpy as np
 
-from kernels import reference
+from kernels import ordering, reductions
 from minigrad.batch import batch_flat
 from minigrad.core import NO_GRAD, Primitive, aval_of, box, make_aval, to_array, using
 from minigrad.forward import jvp_flat
@@ -36,7 +36,7 @@ def reduce_sum_transpose(ct, x, *, axes, out_sharding):
     return broadcast_in_dim(ct, shape=x.shape, broadcast_dimensions=computed(kept))
 
 
-reduce_sum = reduction("reduce_sum", reference.reduce_sum, transpose=reduce_sum_transpose,
+reduce_sum = reduction("reduce_sum", reductions.reduce_sum, transpose=reduce_sum_transpose,
                        accepts="fciu", defaults={"out_sharding": None})
 
 
@@ -48,8 +48,8 @@ def shared_among_winners(t, out, x, *, axes, **_):
     return div(reduce_sum(mul(t, winners), axes=axes), count)
 
 
-reduce_max = reduction("reduce_max", reference.reduce_max, jvp=(shared_among_winners,))
-reduce_min = reduction("reduce_min", reference.reduce_min, jvp=(shared_among_winners,))
+reduce_max = reduction("reduce_max", reductions.reduce_max, jvp=(shared_among_winners,))
+reduce_min = reduction("reduce_min", reductions.reduce_min, jvp=(shared_among_winners,))
 
 
 def product_tree(x, axes):
@@ -77,7 +77,7 @@ def reduce_prod_jvp(primals, tangents, *, axes, **_):
     return out, tangent
 
 
-reduce_prod = reduction("reduce_prod", reference.reduce_prod, accepts="fciu")
+reduce_prod = reduction("reduce_prod", reductions.reduce_prod, accepts="fciu")
 reduce_prod.jvp = reduce_prod_jvp
 
 # ------------------------------------------------------------------ bits and positions
@@ -98,9 +98,9 @@ def logical(name: str, impl):
     return p
 
 
-reduce_and = logical("reduce_and", reference.reduce_and)
-reduce_or = logical("reduce_or", reference.reduce_or)
-reduce_xor = logical("reduce_xor", reference.reduce_xor)
+reduce_and = logical("reduce_and", reductions.reduce_and)
+reduce_or = logical("reduce_or", reductions.reduce_or)
+reduce_xor = logical("reduce_xor", reductions.reduce_xor)
 
 
 def arg_abstract(x, *, axes, index_dtype):
@@ -119,8 +119,8 @@ def arg_abstract(x, *, axes, index_dtype):
     return make_aval(without(x.shape, axes), index_dtype)
 
 
-argmax = reduction("argmax", reference.argmax, jvp=(None,))
-argmin = reduction("argmin", reference.argmin, jvp=(None,))
+argmax = reduction("argmax", ordering.argmax, jvp=(None,))
+argmin = reduction("argmin", ordering.argmin, jvp=(None,))
 argmax.abstract = argmin.abstract = arg_abstract
 
 # ------------------------------------------------------------------ any reduction

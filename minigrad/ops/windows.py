@@ -18,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from kernels import pooling, reference
+from kernels import pooling, reductions
 from kernels import windows as kernels
 from kernels.reference import highest, lowest
 from minigrad.core import BOOL, Primitive, aval_of, make_aval
@@ -26,7 +26,9 @@ from minigrad.forward import jvp_flat, jvp_jaxpr
 from minigrad.ops.axes import check_sizes, insert, moves, skip
 from minigrad.ops.calls import custom_jvp
 from minigrad.ops.convolution import dilated, padding_for_x
-from minigrad.ops.elementwise import abs_, add, eq, ge, le, max_, min_, mul, ne, neg, or_, sub
+from minigrad.ops.elementwise import (
+    abs_, add, complex_, eq, ge, imag, le, lt, max_, min_, mul, ne, neg, or_, real, rem, sub,
+)
 from minigrad.ops.families import broadcast_batch, dtype_kind, instantiate, jvp_from_rules, linear
 from minigrad.ops.selection import filled, select
 from minigrad.ops.shaping import (
@@ -252,21 +254,18 @@ def running_batch(primitive: Callable[[], Primitive]):
 
 
 cumsum = moves(
-    "cumsum", reference.cumsum, running_shape("cumsum"),
+    "cumsum", reductions.cumsum, running_shape("cumsum"),
     lambda ct, x, *, axis, reverse: cumsum(ct, axis=axis, reverse=not reverse),
     running_batch(lambda: cumsum), defaults={"reverse": False},
 )
 
 
-def running(name: str, impl, combine: Callable, accepts: str = "fciu") -> Primitive:
+def running(name: str, impl, combine: Callable) -> Primitive:
     """A running reduction; its derivative is that of the same reduction as a tree of `combine`."""
     shape = running_shape(name)
 
     def abstract(x, **params):
-        aval = x.update(shape=shape(x, **params))
-        if dtype_kind(x.dtype) not in accepts:
-            raise ValueError(f"{name} requires floating-point inputs; got {x.dtype.name}")
-        return aval
+        return x.update(shape=shape(x, **params))
 
     def jvp(primals, tangents, *, axis, reverse):
         one = lambda a, b: [combine(a[0], b[0])]
@@ -324,6 +323,8 @@ def interleave(a, b, axis: int):
 @custom_jvp
 def logaddexp(x, y):
     """log(exp(x) + exp(y)) without overflow: the larger one, plus a little."""
+    if dtype_kind(aval_of(x).dtype) == "c":
+        return complex_log_add(x, y, exp)
     larger = max_(x, y)
     gap = sub(x, y)
     same_infinity_or_nan = ne(gap, gap)
@@ -346,7 +347,20 @@ def inf_as_zero(x):
     return select(eq(x, np.inf), filled(x, 0), x)
 
 
-cumprod = running("cumprod", reference.cumprod, mul)
-cummax = running("cummax", reference.cummax, max_)
-cummin = running("cummin", reference.cummin, min_)
-cumlogsumexp = running("cumlogsumexp", reference.cumlogsumexp, logaddexp, accepts="f")
+def complex_log_add(x, y, exponential: Callable, scale: float = 1.0):
+    """log(exp(x) + exp(y)), or with another base that has 1 / log(base) as its `scale`. Logarithms
+    of complex numbers are many: the imaginary part is that between -pi and pi, times `scale`."""
+    larger = max_(x, y)
+    gap = sub(add(x, y), mul(larger, filled(larger, 2)))
+    rest = log1p(exponential(gap))
+    out = add(larger, rest if scale == 1 else mul(filled(rest, scale), rest))
+    angle, half = imag(out), np.pi * scale
+    turned = rem(add(angle, filled(angle, half)), filled(angle, 2 * half))
+    turned = select(lt(turned, filled(turned, 0)), add(turned, filled(turned, 2 * half)), turned)
+    return complex_(real(out), sub(turned, filled(turned, half)))
+
+
+cumprod = running("cumprod", reductions.cumprod, mul)
+cummax = running("cummax", reductions.cummax, max_)
+cummin = running("cummin", reductions.cummin, min_)
+cumlogsumexp = running("cumlogsumexp", reductions.cumlogsumexp, logaddexp)

@@ -53,4 +53,8 @@ ROWS = [
         reduction_input_size_override=-1, aggregate_to_topk=True))
       for x, k, axis, is_max in (("f32[7]", 3, 0, True), ("f32[3,5]", 2, -1, False),
                                  ("f64[4,3]", 4, 0, True))],
+    *[Row("approx_top_k", (x,), dict(
+        k=k, reduction_dimension=-1, recall_target=recall, is_max_k=True,
+        reduction_input_size_override=-1, aggregate_to_topk=False), second=False)
+      for x, k, recall in (("f32[9]", 2, 0.9), ("f32[2,300]", 1, 0.9), ("f32[2,300]", 5, 0.9))],
 ]

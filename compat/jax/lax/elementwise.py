@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from enum import Enum
 
 import numpy as np
 
@@ -13,6 +12,7 @@ from compat.jax.transforms import arrays
 from minigrad.core import aval_of, table
 from minigrad.numpy import creation, promotion
 from minigrad.numpy.promotion import operand
+from minigrad.ops.elementwise import RoundingMethod
 from minigrad.ops.families import dtype_kind
 from minigrad.tree import tree_map
 
@@ -80,15 +80,9 @@ clamp = face.eager(lambda min, x, max: table["clamp"](operand(min), operand(x), 
                    "clamp", ("min", "x", "max"))
 
 
-class RoundingMethod(Enum):
-    AWAY_FROM_ZERO = 0
-    TO_NEAREST_EVEN = 1
-
-
 def round(x, rounding_method=RoundingMethod.AWAY_FROM_ZERO):
     """Rounded to integers."""
-    method = rounding_method.value if isinstance(rounding_method, Enum) else rounding_method
-    return round_to(x, method)
+    return round_to(x, RoundingMethod(rounding_method))
 
 
 round_to = face.eager(lambda x, method: table["round"](operand(x), rounding_method=method),

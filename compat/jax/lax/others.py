@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from compat.jax import face
-from compat.jax.array import as_array
+from compat.jax.array import as_array, canonical_dtype
 from compat.jax.lax import elementwise
 from compat.jax.lax.indexing import gather
 from compat.jax.lax.shapes import broadcast_in_dim, reshape
@@ -20,6 +20,8 @@ from kernels.indexing import GatherDimensionNumbers
 from minigrad.core import aval_of, scalar_dtype, table
 from minigrad.numpy import creation, promotion
 from minigrad.ops.families import dtype_kind
+from minigrad.ops.fft import FftType
+from minigrad.ops.generators import RandomAlgorithm
 
 DotDimensionNumbers = tuple[tuple[Any, Any], tuple[Any, Any]]
 PrecisionLike = Any  # None, a name, a Precision, a DotAlgorithmPreset, or a pair
@@ -27,14 +29,6 @@ PrecisionLike = Any  # None, a name, a Precision, a DotAlgorithmPreset, or a pai
 
 class AccuracyMode(enum.Enum):
     HIGHEST, DEFAULT = 1, 2
-
-
-class RandomAlgorithm(enum.Enum):
-    RNG_DEFAULT, RNG_THREE_FRY, RNG_PHILOX = 0, 1, 2
-
-
-class FftType(enum.IntEnum):
-    FFT, IFFT, RFFT, IRFFT = 0, 1, 2, 3
 
 
 @dataclass(frozen=True)
@@ -237,29 +231,30 @@ def mulhi(x, y, /):
 
 def fft(x, fft_type, fft_lengths):
     """A discrete Fourier transform over the last axes: "FFT", "IFFT", "RFFT" or "IRFFT"."""
-    from minigrad.ops import fft as fourier  # noqa: F401  (the primitive)
-
     kind = fft_type if isinstance(fft_type, FftType) else FftType[str(fft_type).upper()]
-    return as_array(table["fft"](as_array(x), fft_type=FFT_NAMES[kind],
+    return as_array(table["fft"](as_array(x), fft_type=kind,
                                  fft_lengths=tuple(map(int, fft_lengths))))
-
-
-FFT_NAMES = {kind: kind for kind in FftType}
 
 
 def approx_max_k(operand, k, reduction_dimension=-1, recall_target=0.95,
                  reduction_input_size_override=-1, aggregate_to_topk=True):
     """The k largest along an axis, and their positions: exact here."""
-    from compat.jax.lax.reductions import top_k
-
-    return top_k(operand, k, axis=reduction_dimension)
+    return approx_k(operand, True, k=k, reduction_dimension=reduction_dimension,
+                    recall_target=recall_target, aggregate_to_topk=aggregate_to_topk,
+                    reduction_input_size_override=reduction_input_size_override)
 
 
 def approx_min_k(operand, k, reduction_dimension=-1, recall_target=0.95,
                  reduction_input_size_override=-1, aggregate_to_topk=True):
     """The k smallest along an axis, and their positions: exact here."""
-    values, places = approx_max_k(elementwise.neg(operand), k, reduction_dimension)
-    return [elementwise.neg(values), places]
+    return approx_k(operand, False, k=k, reduction_dimension=reduction_dimension,
+                    recall_target=recall_target, aggregate_to_topk=aggregate_to_topk,
+                    reduction_input_size_override=reduction_input_size_override)
+
+
+def approx_k(x, is_max_k: bool, **params) -> list:
+    return [as_array(out) for out in table["approx_top_k"](as_array(x), is_max_k=is_max_k,
+                                                           **params)]
 
 
 # ------------------------------------------------------------------ random bits
@@ -267,15 +262,10 @@ def approx_min_k(operand, k, reduction_dimension=-1, recall_target=0.95,
 
 def rng_bit_generator(key, shape, dtype=np.uint32, algorithm=RandomAlgorithm.RNG_DEFAULT, *,
                       out_sharding=None):
-    """(new state, bits) of a stateless generator; threefry here."""
-    from compat.jax import random
-
-    state = as_array(key)
-    words = state[:2]
-    drawn = random.bits(random.wrap_key_data(words), tuple(shape), dtype)
-    following = random.key_data(random.fold_in(random.wrap_key_data(words), 1))
-    return following if len(state) == 2 else as_array(
-        table["concatenate"](following, state[2:], dimension=0)), drawn
+    """(new state, bits) of XLA's generators, bit for bit; the default is Philox, as on its CPU."""
+    return tuple(map(as_array, table["rng_bit_generator"](
+        as_array(key), shape=tuple(shape), dtype=canonical_dtype(dtype), algorithm=algorithm,
+        out_sharding=None)))
 
 
 def rng_uniform(a, b, shape):

@@ -10,7 +10,25 @@ from minigrad.core import table
 from compat.jax.lax.shapes import rev
 
 class Precision(Enum):
+    """How exactly accelerators multiply; the processor always does so in full."""
+
     DEFAULT, HIGH, HIGHEST = 0, 1, 2
+
+    @classmethod
+    def _missing_(cls, value):
+        return PRECISIONS.get(value)
+
+    def __repr__(self) -> str:
+        return f"Precision.{self.name}"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+PRECISIONS = {
+    **dict.fromkeys(["highest", "float32"], Precision.HIGHEST),
+    **dict.fromkeys(["high", "bfloat16_3x", "tensorfloat32"], Precision.HIGH),
+    **dict.fromkeys(["default", "bfloat16", "fastest", None], Precision.DEFAULT)}
 
 
 def numbers(pairs) -> tuple:
