@@ -37,7 +37,7 @@ def dot_general(x, y, *, dimension_numbers, preferred_element_type=None, **_):
     """
     (x_contract, y_contract), (x_batch, y_batch) = dimension_numbers
     dtype = np.dtype(preferred_element_type or product_dtype(x.dtype, y.dtype))
-    if x.ndim == y.ndim == 2 and len(x_contract) == 1:
+    if x.ndim == y.ndim == 2 and len(x_contract) == 1 and not x_batch:
         return matmul(x if x_contract[0] else x.T, y.T if y_contract[0] else y, dtype)
     x_free = [axis for axis in range(x.ndim) if axis not in x_contract and axis not in x_batch]
     y_free = [axis for axis in range(y.ndim) if axis not in y_contract and axis not in y_batch]

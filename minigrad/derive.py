@@ -70,7 +70,7 @@ class Entry:
     def lifted(self) -> Callable:
         """The backward over Tensors, so that it can itself be recorded or staged."""
         if self._lifted is None:
-            function = instantiate_source(*self.write_strict(), TENSORS)
+            function = instantiate_source(*self.write_strict(), TENSORS, self.cls)
             self._lifted = as_operation[0](self, function) if as_operation else function
         return self._lifted
 

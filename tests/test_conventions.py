@@ -11,7 +11,7 @@ from compat.conventions import CONVENTIONS, ask
 
 # Rows where a face does not give its framework's answer yet.
 PENDING: dict[str, set[str]] = {
-    "torch": {"logaddexp at infinity", "1 // 0", "1 % 0", "maximum of -0. and 0."},
+    "torch": set(),
     "jax": set(),
 }
 

@@ -37,7 +37,7 @@ def test_errors():
     wrong = total = 0
     for op in list(ENTRIES.values())[::3]:
         outcome = RUNNER.run(op, [], samples=0, limit=120)
-        total, wrong = total + outcome.errors, wrong + sum(outcome.error_reasons.values())
+        total, wrong = total + outcome.compared["errors"], wrong + outcome.wrong("errors")
     assert total > 100
     assert (total - wrong) / total >= 0.85
 

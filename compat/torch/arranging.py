@@ -15,7 +15,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes as common_shape
 from compat.torch.signatures import into
-from compat.torch.tensor import from_array, of_face, wrap_dim
+from compat.torch.tensor import array_of, from_array, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import aval_of
 
@@ -248,7 +248,7 @@ def diagflat(input, offset=0):
 def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
     """Each position repeated, next to itself."""
     if repeats is None:
-        counts = np.asarray(core.to_array(input))
+        counts = array_of(input)
         return from_array(np.repeat(np.arange(len(counts)), counts))
     x = input.reshape(-1) if dim is None else input
     if not x.spec.shape:
@@ -260,7 +260,7 @@ def repeat_interleave(input, repeats=None, dim=None, *, output_size=None):
             raise RuntimeError("repeats has to be Long or Int tensor")
         if len(repeats.spec.shape) > 1:
             raise RuntimeError("repeat_interleave only accept 1D vector as repeat")
-        counts = np.asarray(core.to_array(repeats)).reshape(-1)
+        counts = array_of(repeats).reshape(-1)
     else:
         counts = np.asarray([repeats])
     if (counts < 0).any():

@@ -10,11 +10,12 @@ from compat.torch.dtypes import (
     NAMED, SCALAR_NAMES, Size, check_device, device as Device, dtype as Dtype, to_numpy,
     to_numpy_or_none,
 )
+from compat.torch.host import on_arrays
 from compat.torch.pointwise import UNARY
 from compat.torch.selecting import convert
 from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
-from compat.torch.tensor import Tensor, from_array, of_face
+from compat.torch.tensor import Tensor, array_of, from_array, of_face
 from minigrad import core
 from minigrad.core import EVAL, config, get_mode
 from minigrad.ops.families import full as full_of
@@ -46,7 +47,7 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     """A copy of numbers, nested lists or an array. Python floats become the default dtype."""
     wanted = to_numpy_or_none(dtype)
     if isinstance(data, core.Tensor):
-        array = np.array(core.to_array(data))
+        array = np.array(array_of(data))
     elif isinstance(data, (np.ndarray, np.generic)):
         array = np.array(data)
     else:
@@ -204,10 +205,6 @@ def range_(start=0, end=None, step=1, **options) -> Tensor:
 
 def spaced(start, end, steps, kind) -> np.ndarray:
     """`steps` numbers from start to end, both included, counted from the nearer end."""
-    if isinstance(steps, core.Tensor):
-        steps = steps.item()
-    if steps < 0:
-        raise RuntimeError("number of steps must be non-negative")
     if kind.kind in "iub":
         inner = np.float64 if kind.kind != "b" else np.float32
         start, end = (int(x) if kind.kind != "b" else bool(x) for x in (start, end))
@@ -221,24 +218,50 @@ def spaced(start, end, steps, kind) -> np.ndarray:
     return array
 
 
+def between(name: str, start, end, steps, dtype, compute) -> Tensor:
+    """`compute(start, end, steps, kind)`; the ends may be tensors, also of a traced program."""
+    if isinstance(steps, float):
+        given = ", ".join(type(x).__name__ for x in (start, end, steps))
+        raise TypeError(f"{name}() received an invalid combination of arguments - got ({given})")
+    steps = int(steps)
+    if steps < 0:
+        raise RuntimeError("number of steps must be non-negative")
+    ends = [x for x in (start, end) if isinstance(x, core.Tensor)]
+    if any(x.spec.shape for x in ends):
+        shown = [f"{side} with {x.dim()} dimension(s)" if isinstance(x, core.Tensor) else
+                 f"{side} {x}" for side, x in (("start", start), ("end", end))]
+        raise RuntimeError(f"{name} only supports 0-dimensional start and end tensors, but got "
+                           f"{' and '.join(shown)}.")
+    kind = to_numpy_or_none(dtype) or (
+        np.dtype(np.complex64) if isinstance(start, complex) or isinstance(end, complex)
+        or any(x.is_complex() for x in ends) else config.default_dtype)
+
+    def on_numbers(*found):
+        rest = [x.item() for x in found]
+        a, b = (rest.pop(0) if isinstance(x, core.Tensor) else x for x in (start, end))
+        return compute(a, b, steps, kind)
+
+    return on_arrays(on_numbers, (steps,), kind, *ends) if ends else \
+        finish(np.asarray(on_numbers(), kind), False)
+
+
 def linspace(start, end, steps, *, dtype=None, layout=None, device=None,
              requires_grad=False, pin_memory=False) -> Tensor:
     """`steps` numbers from start to end, both included."""
-    start, end = numbers(start, end)
-    kind = to_numpy_or_none(dtype) or (np.dtype(np.complex64) if isinstance(start, complex)
-                                       or isinstance(end, complex) else config.default_dtype)
-    return finish(spaced(start, end, steps, kind).astype(kind), requires_grad)
+    return between("linspace", start, end, steps, dtype, spaced).requires_grad_(requires_grad)
 
 
 def logspace(start, end, steps, base=10.0, *, dtype=None, layout=None, device=None,
              requires_grad=False, pin_memory=False) -> Tensor:
     """base to the power of `linspace`."""
-    start, end = numbers(start, end)
-    kind = to_numpy_or_none(dtype) or config.default_dtype
-    wide = kind if kind.kind in "fc" else np.dtype(np.float64 if kind.itemsize > 4 else np.float32)
-    with np.errstate(all="ignore"):
-        array = np.power(np.asarray(base, wide), spaced(start, end, steps, kind).astype(wide))
-        return finish(array.astype(kind), requires_grad)
+    def powers(start, end, steps, kind):
+        floating = kind.kind in "fc"
+        wide = kind if floating else np.dtype(np.float64 if kind.itemsize > 4 else np.float32)
+        with np.errstate(all="ignore"):
+            exponents = spaced(start, end, steps, kind).astype(wide)
+            return np.power(np.asarray(base, wide), exponents)
+
+    return between("logspace", start, end, steps, dtype, powers).requires_grad_(requires_grad)
 
 
 def eye(n, m=None, *, dtype=None, layout=None, device=None, requires_grad=False,

@@ -47,7 +47,6 @@ SCIPY = {
     "laguerre": lambda x, n: polynomial("eval_laguerre", x, n),
     "chebyshev_t": lambda x, n: polynomial("eval_chebyt", x, n),
     "chebyshev_u": lambda x, n: polynomial("eval_chebyu", x, n),
-    "frexp_exponent": lambda x: np.frexp(x)[1],
     "airy_ai": lambda x: scipy_airy(x)[0],
 }
 
@@ -73,23 +72,26 @@ def chebyshev_half(x, n, wave, sign: float):
 
 
 special_function = elementwise("special_function", scipy_kernel, accepts="f", arity=2)
+frexp_exponent = elementwise("frexp_exponent", lambda x: np.frexp(np.asarray(x, np.float64))[1]
+                             .astype(x.dtype), accepts="f", jvp=(None,))
+SLOPES: dict = {}  # derivatives of special functions of one operand, where PyTorch has them
+
+
+def special_jvp(primals, tangents, *, function: str):
+    out = special_function(*primals, function=function)
+    if function not in SLOPES:
+        raise NotImplementedError(f"the derivative for 'special_{function}' is not implemented.")
+    return out, e.mul(tangents[0], SLOPES[function](of_face(*primals), of_face(out)))
+
+
+special_function.jvp = special_jvp
 
 
 def special(function: str, slope=None):
     """A function of SciPy; `slope(x, out)` is its derivative where PyTorch has one."""
-    def fn(*args):
-        return special_function(*args, function=function)
-
-    if slope is None:
-        return fn
-    rule = custom_jvp(fn)
-
-    @rule.defjvp
-    def derivative(primals, tangents):
-        out = rule(*primals)
-        return out, e.mul(tangents[0], slope(of_face(*primals), of_face(out)))
-
-    return rule
+    if slope is not None:
+        SLOPES[function] = slope
+    return lambda *args: special_function(*args, function=function)
 
 
 # ------------------------------------------------------------------ one operand
@@ -317,9 +319,24 @@ def next_after(x, y):
 
 next_after.defjvp(lambda primals, tangents: (next_after(*primals), tangents[0]))
 
+def log_of_sum(body, logistic):
+    """The slopes by PyTorch's formula, which subtracts infinities: nan where both operands are
+    infinite alike."""
+    rule = custom_jvp(lambda x, y: body(x, y))
+
+    @rule.defjvp
+    def derivative(primals, tangents):
+        x, y = map(of_face, primals)
+        return rule(*primals), e.add(e.mul(tangents[0], logistic(x - y)),
+                                     e.mul(tangents[1], logistic(y - x)))
+
+    return in_common(rule)
+
+
 TWO = {
     "copysign": in_floats(copysign), "hypot": in_common(mnp.hypot),
-    "logaddexp": in_common(mnp.logaddexp), "logaddexp2": in_common(mnp.logaddexp2),
+    "logaddexp": log_of_sum(mnp.logaddexp, lambda d: d.sigmoid()),
+    "logaddexp2": log_of_sum(mnp.logaddexp2, lambda d: (d * math.log(2)).sigmoid()),
     "xlogy": in_floats(x_times(lambda y: y.log())),
     "special_xlog1py": in_floats(x_times(lambda y: y.log1p())),
     "fmax": in_common(mnp.fmax), "fmin": in_common(mnp.fmin),
@@ -353,7 +370,7 @@ def frexp_op(input):
     x = strong(input)
     if not is_floating(aval_of(x).dtype):
         raise RuntimeError("torch.frexp() only supports floating-point dtypes")
-    exponent = special_function(table["stop_gradient"](x), function="frexp_exponent")
+    exponent = frexp_exponent(x)
     half = pow(2.0, of_face(e.neg(exponent) / 2))  # twice, since 2 ** 1074 is too large
     return x * half * half, cast(exponent, np.dtype(np.int32))
 

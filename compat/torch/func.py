@@ -11,13 +11,23 @@ from compat.torch import random
 from compat.torch.joining import cat, stack
 from compat.torch.nn.module import Module
 from compat.torch.promotion import is_floating
-from compat.torch.tensor import Tensor
+from compat.torch.tensor import Tensor, of_face
 from minigrad.tree import tree_flatten, tree_leaves, tree_map, tree_unflatten
 
 
 def conjugated(tree):
     """PyTorch's gradients of complex values point uphill: JAX's, conjugated."""
-    return tree_map(lambda x: x.conj() if isinstance(x, Tensor) and x.is_complex() else x, tree)
+    return tree_map(lambda x: x.conj() if isinstance(x, Tensor) and x.is_complex() else x,
+                    faced(tree))
+
+
+def faced(tree):
+    """Results of a transform as this face's Tensors: what depends on no argument is a bare one."""
+    return tree_map(of_face, tree)
+
+
+def facing(transformed):
+    return functools.wraps(transformed)(lambda *args, **kwargs: faced(transformed(*args, **kwargs)))
 
 
 def in_order(result, like):
@@ -97,7 +107,7 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             run = minigrad.vmap(once, in_dims, out_dims)
             out = run(*args) if chunk_size is None else in_chunks(run, args, in_dims, out_dims,
                                                                   chunk_size)
-            return in_order(out, seen[0])
+            return in_order(faced(out), seen[0])
         finally:
             random.RANDOMNESS.reset(token)
 
@@ -122,7 +132,8 @@ def tree_pieces(x, dim, size: int):
 
 def linearize(func, *primals):
     """(func(*primals), the linear function from tangents to the tangent of the result)."""
-    return minigrad.linearize(func, *primals)
+    out, linear = minigrad.linearize(func, *primals)
+    return faced(out), lambda *tangents: faced(linear(*tangents))
 
 
 def functionalize(func, *, remove="mutations"):
@@ -149,28 +160,28 @@ def vjp(func, *primals, has_aux=False):
         gradients = in_order(conjugated(pull(given)), primals)
         return gradients if len(primals) > 1 else (gradients[0],)
 
-    return (value, pulled, *aux)
+    return (faced(value), pulled, *aux)
 
 
 def jvp(func, primals, tangents, *, strict=False, has_aux=False):
     """(value, tangent[, aux])."""
-    return minigrad.jvp(func, primals, tangents, has_aux=has_aux) if has_aux else \
-        minigrad.jvp(func, primals, tangents)
+    return faced(minigrad.jvp(func, primals, tangents, has_aux=has_aux) if has_aux else
+                 minigrad.jvp(func, primals, tangents))
 
 
 def jacrev(func, argnums=0, *, has_aux=False, chunk_size=None):
     """The Jacobian, row by row."""
-    return minigrad.jacrev(func, argnums, has_aux=has_aux)
+    return facing(minigrad.jacrev(func, argnums, has_aux=has_aux))
 
 
 def jacfwd(func, argnums=0, has_aux=False, *, randomness="error"):
     """The Jacobian, column by column."""
-    return minigrad.jacfwd(func, argnums, has_aux=has_aux)
+    return facing(minigrad.jacfwd(func, argnums, has_aux=has_aux))
 
 
 def hessian(func, argnums=0):
     """Second derivatives."""
-    return minigrad.hessian(func, argnums)
+    return facing(minigrad.hessian(func, argnums))
 
 
 @contextlib.contextmanager

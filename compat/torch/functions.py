@@ -11,7 +11,7 @@ from compat.torch.operation import operation, variadic
 from compat.torch.products import einsum_body
 from compat.torch.promotion import cast, category, is_floating, result_dtype
 from compat.torch.promotion import promote_types as promote
-from compat.torch.tensor import Tensor, from_array, wrap_dim
+from compat.torch.tensor import Tensor, array_of, from_array, wrap_dim
 from compat.torch.views import broadcast_tensors
 from minigrad import core
 from minigrad.core import I64, aval_of, table
@@ -53,7 +53,7 @@ def equal(input, other) -> bool:
         raise TypeError("equal(): argument 'other' (position 2) must be Tensor, not "
                         f"{type(other).__name__}")
     return input.spec.shape == other.spec.shape and bool(
-        np.array_equal(core.to_array(input), core.to_array(other)))
+        np.array_equal(array_of(input), array_of(other)))
 
 
 def isclose(input, other, rtol=1e-5, atol=1e-8, equal_nan=False):

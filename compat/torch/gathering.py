@@ -9,9 +9,9 @@ from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.indexing import check_bounds, getitem, read
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast
-from compat.torch.tensor import from_array, wrap_dim
+from compat.torch.tensor import array_of, from_array, known, wrap_dim
 from kernels.indexing import GatherDimensionNumbers
-from minigrad import core, tape
+from minigrad import tape
 from minigrad.core import I64, aval_of
 from minigrad.ops.indexing import CLIP, gather
 from minigrad.ops.shaping import concatenate, iota, reshape
@@ -127,7 +127,7 @@ def take_along_dim(input, indices, dim=None):
     d = wrap_dim(dim, len(input.spec.shape))
     rest = broadcast_shapes(*(x.spec.shape[:d] + (1,) + x.spec.shape[d + 1:]
                               for x in (input, indices)))
-    if indices.spec.concrete and bool((indices < 0).any()):
+    if known(indices) and bool((indices < 0).any()):
         indices = indices % max(input.spec.shape[d], 1)
     x, i = (x.expand(rest[:d] + (x.spec.shape[d],) + rest[d + 1:]) for x in (input, indices))
     return gather_(x, d, i)
@@ -174,8 +174,8 @@ def take_op(input, index):
 
 def nonzero(input, *, as_tuple=False):
     """The positions of elements that are not zero."""
-    found = np.nonzero(np.atleast_1d(core.to_array(input)) if not input.spec.shape
-                       else core.to_array(input))
+    found = np.nonzero(np.atleast_1d(array_of(input)) if not input.spec.shape
+                       else array_of(input))
     if as_tuple:
         return tuple(from_array(f) for f in found)
     width = len(input.spec.shape)
@@ -190,7 +190,7 @@ def argwhere(input):
 
 def nonzero_static(input, *, size, fill_value=-1):
     """`nonzero` with exactly `size` rows."""
-    found = core.to_array(nonzero(input))[:size]
+    found = array_of(nonzero(input))[:size]
     missing = np.full((size - len(found), found.shape[1]), fill_value, np.int64)
     return from_array(np.concatenate([found, missing]))
 

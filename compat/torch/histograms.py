@@ -6,32 +6,31 @@ import math
 
 import numpy as np
 
+from compat.torch.host import on_arrays
 from compat.torch.return_types import return_type
-from compat.torch.tensor import from_array
+from compat.torch.tensor import array_of, from_array
 from minigrad import core
 from minigrad.core import I64
-
-
-def array_of(x) -> np.ndarray:
-    return np.asarray(core.to_array(x))
 
 
 def histc(input, bins=100, min=0, max=0):
     """The numbers of elements in bins of equal width."""
     if bins <= 0:
         raise RuntimeError("bins must be > 0")
-    x = array_of(input)
-    low, high = float(min), float(max)
-    if low == high and x.size:
-        low, high = float(x.min()), float(x.max())
-    if low == high:
-        low, high = low - 1, high + 1
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise RuntimeError(f"range of [{low}, {high}] is not finite")
-    if low > high:
-        raise RuntimeError("max must be larger than min")
-    counts, _ = np.histogram(x, bins, (low, high))
-    return from_array(counts.astype(x.dtype))
+
+    def count(x):
+        low, high = float(min), float(max)
+        if low == high and x.size:
+            low, high = float(x.min()), float(x.max())
+        if low == high:
+            low, high = low - 1, high + 1
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise RuntimeError(f"range of [{low}, {high}] is not finite")
+        if low > high:
+            raise RuntimeError("max must be larger than min")
+        return np.histogram(x, bins, (low, high))[0]
+
+    return on_arrays(count, (bins,), input.spec.dtype, input)
 
 
 def histogram(input, bins, *, range=None, weight=None, density=False):
@@ -86,25 +85,29 @@ def searchsorted(sorted_sequence, input, *, out_int32=False, right=False, side=N
     if side == "left" and right:
         raise RuntimeError("torch.searchsorted(): side and right can't be set to opposites, got "
                            "side of left while right was True")
-    rows, values = array_of(sorted_sequence), array_of(input)
     if sorter is not None:
         if sorter.spec.shape != sorted_sequence.spec.shape:
             raise RuntimeError("torch.searchsorted(): boundary and sorter must have the same size")
         if sorter.spec.dtype != I64:
             raise RuntimeError("torch.searchsorted(): sorter must be a tensor of long dtype")
-        rows = np.take_along_axis(rows, array_of(sorter), -1)
-    if rows.ndim > 1 and rows.shape[:-1] != values.shape[:-1]:
+    if not isinstance(input, core.Tensor):
+        input = from_array(np.asarray(input))
+    lengths, shape = sorted_sequence.spec.shape, input.spec.shape
+    if len(lengths) > 1 and lengths[:-1] != shape[:-1]:
         raise RuntimeError("torch.searchsorted(): boundaries tensor should be 1 dimension or the "
                            "first N-1 dimensions of boundaries tensor and input value tensor must "
                            "match")
     where_to = "right" if right or side == "right" else "left"
-    if rows.ndim == 1:
-        found = np.searchsorted(rows, values, where_to)
-    else:
-        found = np.stack([np.searchsorted(a, b, where_to) for a, b in zip(
-            rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]))]
-        ).reshape(values.shape) if values.size else np.zeros(values.shape)
-    return from_array(np.asarray(found, np.int32 if out_int32 else np.int64))
+
+    def search(rows, values, *order):
+        rows = np.take_along_axis(rows, order[0], -1) if order else rows
+        if rows.ndim == 1 or not values.size:
+            return np.searchsorted(rows.reshape(-1), values, where_to)
+        pairs = zip(rows.reshape(-1, rows.shape[-1]), values.reshape(-1, values.shape[-1]))
+        return np.stack([np.searchsorted(a, b, where_to) for a, b in pairs]).reshape(values.shape)
+
+    return on_arrays(search, shape, np.int32 if out_int32 else np.int64, sorted_sequence, input,
+                     *(() if sorter is None else (sorter,)))
 
 
 def bucketize(input, boundaries, *, out_int32=False, right=False):
@@ -112,8 +115,6 @@ def bucketize(input, boundaries, *, out_int32=False, right=False):
     if len(boundaries.spec.shape) != 1:
         raise RuntimeError("bucketize(): boundaries tensor must be 1 dimension, but got dim("
                            f"{boundaries.dim()})")
-    if not isinstance(input, core.Tensor):
-        input = from_array(np.asarray(input))
     return searchsorted(boundaries, input, out_int32=out_int32, right=right)
 
 
@@ -149,8 +150,10 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
 
 def isin(elements, test_elements, *, assume_unique=False, invert=False):
     """Which elements occur among the test elements."""
-    arrays = [array_of(x) for x in (elements, test_elements)]
-    return from_array(np.asarray(np.isin(*arrays, invert=invert)))
+    elements, test_elements = (x if isinstance(x, core.Tensor) else from_array(np.asarray(x))
+                               for x in (elements, test_elements))
+    return on_arrays(lambda x, y: np.isin(x, y, invert=invert), elements.spec.shape, bool, elements,
+                     test_elements)
 
 
 HISTOGRAMS = {f.__name__: f for f in (histc, histogram, bincount, unique, unique_consecutive)}

@@ -15,7 +15,7 @@ from compat.torch.operation import operation
 from compat.torch.selecting import masked_fill
 from compat.torch.promotion import cast, expand_to, shape_of
 from compat.torch.views import alias, select, shareable
-from compat.torch.tensor import Tensor, from_array
+from compat.torch.tensor import Tensor, array_of, from_array
 from kernels.indexing import GatherDimensionNumbers, ScatterDimensionNumbers
 from minigrad import core, tape
 from minigrad.imperative import views
@@ -118,7 +118,7 @@ def take_whole(array, key: list, arrays: list, shape, dim: int) -> int:
             key.append(None)
             arrays.append(from_array(np.zeros(int(bool(array)), np.int64)))
             return 0
-        found = np.nonzero(np.asarray(core.to_array(array)))
+        found = np.nonzero(array_of(array))
         for i, places in enumerate(found):
             key.append((0, shape[dim + i], 1))
             arrays.append(from_array(places))

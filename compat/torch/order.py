@@ -13,7 +13,7 @@ from compat.torch.pointwise import like, strong
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
 from compat.torch.return_types import return_type
-from compat.torch.tensor import from_array, of_face, wrap_dim
+from compat.torch.tensor import array_of, from_array, known, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 from minigrad.ops.families import dtype_kind
@@ -92,7 +92,7 @@ median, nanmedian = middle("median", False), middle("nanmedian", True)
 
 def mode(input, dim=-1, keepdim=False):
     """The commonest element along `dim` (the smallest of several), and its last place."""
-    x = np.asarray(core.to_array(last(input.detach(), dim)))
+    x = array_of(last(input.detach(), dim))
     rows = x.reshape(-1, x.shape[-1])
     places = np.zeros(len(rows), np.int64)
     for i, row in enumerate(rows):
@@ -153,7 +153,7 @@ def quantile_function(name: str, ignore_nan: bool):
             raise RuntimeError(f"{name}() q must be a scalar or 1D tensor")
         elif q.spec.dtype != input.spec.dtype:
             raise RuntimeError(f"{name}() q tensor must be same dtype as the input tensor")
-        elif not bool(((q >= 0) & (q <= 1)).all()):
+        elif known(q) and not bool(((q >= 0) & (q <= 1)).all()):
             raise RuntimeError(f"{name}() q values must be in the range [0, 1]")
         if not input.spec.aval.size:
             raise RuntimeError(f"{name}() input tensor must be non-empty")

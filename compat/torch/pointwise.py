@@ -20,7 +20,7 @@ from minigrad.core import I64, PYTHON_SCALARS, Tensor, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.calls import custom_jvp
-from minigrad.ops.families import dtype_kind, full, zeros_like
+from minigrad.ops.families import dtype_kind, elementwise, full, zeros_like
 from minigrad.ops.selection import select_n, stop_gradient
 
 # ------------------------------------------------------------------ building blocks
@@ -253,6 +253,29 @@ def true_divide(input, other):
     return e.div(*together(input, other, dtype=inexact(input, other)))
 
 
+def without_zeros(y):
+    y = np.asarray(y)
+    if not y.all():
+        raise RuntimeError("ZeroDivisionError")
+    return +y
+
+
+nonzero = elementwise("nonzero_divisor", without_zeros, accepts="iu", jvp=(None,))
+
+
+def dividing(name: str, body):
+    """Whole numbers have no quotient by zero, where lax has one; booleans none at all."""
+    def fn(input, other):
+        dtype = result_dtype(input, other)
+        if dtype_kind(dtype) == "b":
+            raise NotImplementedError(f"\"{name}_cpu\" not implemented for 'Bool'")
+        if dtype_kind(dtype) in "iu":
+            other = nonzero(cast(other, dtype))
+        return body(input, other)
+
+    return fn
+
+
 def floor_divide_body(input, other):
     """The largest whole number not above the quotient."""
     x, y = together(input, other)
@@ -317,8 +340,8 @@ def bits(name: str, primitive):
 
 BINARY = {
     "add": arithmetic(e.add, e.or_), "sub": subtract, "mul": arithmetic(e.mul, e.and_),
-    "div": true_divide, "floor_divide": floor_divide_body, "remainder": remainder_body,
-    "fmod": pairwise(e.rem),
+    "div": true_divide, "floor_divide": dividing("div_floor", floor_divide_body),
+    "remainder": dividing("remainder", remainder_body), "fmod": dividing("fmod", pairwise(e.rem)),
     "atan2": atan2_body,
     "eq": pairwise(e.eq), "ne": pairwise(e.ne), "lt": pairwise(e.lt), "le": pairwise(e.le),
     "gt": pairwise(e.gt), "ge": pairwise(e.ge),
@@ -408,7 +431,7 @@ def sub(input, other, *, alpha=1):
     return PAIRS["sub"](input, other) if alpha == 1 else sub_scaled(input, other, alpha)
 
 
-div_trunc = binary("div", truncated)
+div_trunc = binary("div", dividing("div_trunc", truncated))
 
 
 def div(input, other, *, rounding_mode=None):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from compat.torch.dtypes import CPU, SCALAR_NAMES, to_numpy_or_none
-from compat.torch.tensor import Tensor, from_array
+from compat.torch.tensor import Tensor, array_of, from_array
 from kernels import mersenne, rejection
 from minigrad import core
 from minigrad.imperative import views
@@ -35,7 +35,7 @@ class Generator(mersenne.Generator):
         return from_array(super().get_state())
 
     def set_state(self, state):
-        return super().set_state(core.to_array(state) if isinstance(state, core.Tensor) else state)
+        return super().set_state(array_of(state) if isinstance(state, core.Tensor) else state)
 
     def clone_state(self):
         made = Generator()
@@ -112,7 +112,7 @@ def draw(distribution: str, shape, dtype, generator=None, **params) -> Tensor:
     values, after = torch_random(state, distribution=distribution, shape=shape, dtype=dtype,
                                  **params)
     if state.spec.concrete:
-        generator.set_state(core.to_array(after))
+        generator.set_state(array_of(after))
     else:
         state.value = after.value
     return make_box(Tensor, values.value, values.spec)
@@ -201,7 +201,7 @@ def bernoulli(input, p=None, *, generator=None) -> Tensor:
 
 def multinomial(input, num_samples, replacement=False, *, generator=None) -> Tensor:
     """Indices drawn with the weights along the last dimension."""
-    weights = np.asarray(core.to_array(input))
+    weights = array_of(input)
     n = weights.shape[-1] if weights.ndim else 0
     for wrong, text in (
             (weights.dtype.kind not in "fV", "multinomial only supports floating-point dtypes for "
@@ -291,7 +291,7 @@ def random_(self, *given, generator=None):
 
 def poisson(input, generator=None):
     """Counts with the given rates."""
-    rates = np.asarray(core.to_array(input))
+    rates = array_of(input)
     if (rates < 0).any():
         raise RuntimeError("invalid Poisson rate, expected rate to be non-negative")
     return from_array(rejection.poisson(generator or default_generator, rates, input.spec.dtype))
@@ -300,8 +300,8 @@ def poisson(input, generator=None):
 def binomial(count, prob, generator=None):
     """How many of `count` trials succeed with the given probabilities."""
     return from_array(rejection.binomial(
-        generator or default_generator, np.asarray(core.to_array(count)),
-        np.asarray(core.to_array(prob)), count.spec.dtype))
+        generator or default_generator, array_of(count),
+        array_of(prob), count.spec.dtype))
 
 
 METHODS = {

@@ -23,8 +23,7 @@ import numpy as np
 
 from compat.torch import dtypes
 from compat.torch.dtypes import NAMED, SCALAR_NAMES, Size
-from compat.torch.tensor import Buffer, Parameter, Tensor, from_array
-from minigrad import core
+from compat.torch.tensor import Buffer, Parameter, Tensor, array_of, from_array
 
 STORAGES = {f"{SCALAR_NAMES[d.name]}Storage": d for d in NAMED.values()
             if d.kind != "u" or d.itemsize == 1}  # the others came after storages lost their types
@@ -177,7 +176,7 @@ class Writer(pickle._Pickler):  # the one in Python: PyTorch's names are written
                 x.detach(), x.requires_grad, collections.OrderedDict())
         if type(x) not in (Tensor, Buffer):
             return NotImplemented
-        parts = storage_of(np.asarray(core.to_array(x)), self.memory)
+        parts = storage_of(array_of(x), self.memory)
         untyped = parts[0].kind == UNTYPED
         version = Name(f"torch._utils _rebuild_tensor_v{3 if untyped else 2}")
         return version, (*parts, x.requires_grad and x.is_leaf, collections.OrderedDict(),

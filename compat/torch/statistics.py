@@ -11,7 +11,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import floating
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
-from compat.torch.tensor import wrap_dim
+from compat.torch.tensor import known, wrap_dim
 from minigrad import core
 from minigrad.core import aval_of, table
 
@@ -186,7 +186,7 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
                 raise RuntimeError("cov(): expected fweights to have integral dtype and aweights "
                                    "to have floating point dtype but got "
                                    f"{SCALAR_NAMES[w.spec.dtype.name]}")
-            if bool((w < 0).any()):
+            if known(w) and bool((w < 0).any()):
                 raise RuntimeError("cov(): weights cannot be negative")
             weights = w if weights is None else weights * w
     total = x.size(1) if weights is None else weights.sum()

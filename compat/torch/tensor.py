@@ -13,10 +13,11 @@ import numpy as np
 
 from compat.torch import printing
 from compat.torch.dtypes import CPU, NAMED, Size, strided
-from minigrad import core, tape
+from minigrad import core, errors, tape
 from minigrad.imperative import views
 from minigrad.core import config, make_box, make_spec
 from minigrad.imperative.hooks import Hooks, RemovableHandle
+from minigrad.numpy.operators import concrete
 
 SCALAR_DTYPES = {bool: core.BOOL, int: core.I64, float: core.F64, complex: core.C128}
 
@@ -88,8 +89,8 @@ class Tensor(core.Tensor):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in elements from one position to the next along each dimension."""
-        array = core.to_array(self)
-        strides = tuple(s // array.itemsize for s in np.asarray(array).strides)
+        array = array_of(self)
+        strides = tuple(s // array.itemsize for s in array.strides)
         return strides if dim is None else strides[dim]
 
     def is_contiguous(self, memory_format=None) -> bool:
@@ -129,10 +130,10 @@ class Tensor(core.Tensor):
         if self.numel() != 1:
             raise RuntimeError(f"a Tensor with {self.numel()} elements cannot be converted to "
                                "Scalar")
-        return np.asarray(core.to_array(self)).reshape(())[()].item()
+        return array_of(self).reshape(())[()].item()
 
     def tolist(self) -> Any:
-        return np.asarray(core.to_array(self)).tolist()
+        return array_of(self).tolist()
 
     def numpy(self, *, force: bool = False) -> np.ndarray:
         """The array itself: it shares memory with the Tensor."""
@@ -198,7 +199,7 @@ class Tensor(core.Tensor):
             default_dtype=config.default_dtype)
 
     def __reduce_ex__(self, protocol):
-        array = np.asarray(core.to_array(self))
+        array = array_of(self)
         return rebuild, (type(self), array, self.spec.requires_grad and self.is_leaf)
 
     def __deepcopy__(self, memo):
@@ -373,6 +374,20 @@ def of_face(x) -> Any:
 
 def is_differentiable(tensor: core.Tensor) -> bool:
     return NAMED[tensor.spec.dtype].kind in "fc"
+
+
+def known(x) -> bool:
+    """Are the numbers there to be looked at? At level zero, and under `grad`, where values are
+    only accompanied by tangents; not along a mapped axis, nor while a program is staged."""
+    return concrete(x) is not None
+
+
+def array_of(x) -> np.ndarray:
+    """The numbers, or JAX's error for a value that has none yet."""
+    value = concrete(x)
+    if value is None:
+        raise errors.concretization_error(x.value)
+    return np.asarray(value)
 
 
 def wrap_dim(dim: int, ndim: int) -> int:

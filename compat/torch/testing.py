@@ -9,7 +9,7 @@ import numpy as np
 from compat.torch.dtypes import dtype as Dtype
 from compat.torch.creation import as_tensor, empty
 from compat.torch.random import randint
-from compat.torch.tensor import Tensor
+from compat.torch.tensor import Tensor, array_of
 from minigrad import core
 from minigrad.ops.families import dtype_kind
 
@@ -86,7 +86,7 @@ def compare_leaves(a, b, rtol, atol, equal_nan, check_dtype, check_stride, place
 
 
 def widened(x) -> np.ndarray:
-    array = np.asarray(core.to_array(x))
+    array = array_of(x)
     kind = dtype_kind(array.dtype)
     return array.astype(np.complex128 if kind == "c" else np.float64) if kind in "fc" else array
 

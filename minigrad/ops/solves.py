@@ -326,12 +326,14 @@ def check_like_b(name: str, leaves, avals) -> None:
 def take_rows(x, order):
     """The rows of `x`, (*stack, m, n), in the given order, (*stack, m)."""
     shape = aval_of(x).shape
+    if 0 in shape:  # a gather takes single rows, and there is none
+        return x
     stack = tuple(range(len(shape) - 2))
     axis = len(stack)
     numbers = GatherDimensionNumbers(
         offset_dims=(axis + 1,), collapsed_slice_dims=(axis,), start_index_map=(axis,),
         operand_batching_dims=stack, start_indices_batching_dims=stack)
-    sizes = (*(min(1, n) for n in shape[:-2]), min(1, shape[-2]), shape[-1])
+    sizes = (*(1 for _ in stack), 1, shape[-1])
     return gather(x, column(order), dimension_numbers=numbers, slice_sizes=sizes,
                   mode=GatherScatterMode.PROMISE_IN_BOUNDS)
 

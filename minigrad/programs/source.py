@@ -228,22 +228,24 @@ def compiled(text: str):
     return compile(text, f"<minigrad {text.split('(')[0].removeprefix('def ')}>", "exec")
 
 
-def instantiate_source(text: str, constants: dict[str, Any], world: dict) -> Callable:
-    """The function that `text` defines, in one of the two worlds."""
+def instantiate_source(text: str, constants: dict[str, Any], world: dict,
+                       cls: type = Tensor) -> Callable:
+    """The function that `text` defines, in one of the two worlds; `cls` is the class of literals
+    over Tensors."""
     if len(TENSORS) <= len(table):  # primitives were added since
         refresh_worlds()
-    namespace = {**world, **{k: constant_in(v, world) for k, v in constants.items()}}
+    namespace = {**world, **{k: constant_in(v, world, cls) for k, v in constants.items()}}
     exec(compiled(executable(text)), namespace)
     return namespace[text[4:text.index("(")]]
 
 
-def constant_in(value, world: dict):
+def constant_in(value, world: dict, cls: type):
     if not isinstance(value, Literal):
         return value
     if type(value) is Number and world is TENSORS:
         return value.value.item()
     if world is TENSORS:
-        made = make_box(Tensor, value.value, make_spec(value.aval))
+        made = make_box(cls, value.value, make_spec(value.aval))
         made.mutable = False  # a literal of whatever is traced, no state from outside
         return made
     return np.asarray(value.value) if value.aval.dtype.kind != "V" else value.value

@@ -46,6 +46,7 @@ ROWS = [
     dot("f32[]", "f32[2,3]", NONE),
     dot("f32[2,3,4]", "f32[4,5]", ((2,), (0,)), note="a linear layer over batch and time"),
     dot("f32[2,3,4]", "f32[2,4,5]", ((2,), (1,)), ((0,), (0,)), note="batched matmul"),
+    dot("i32[3,4]", "i32[3,4]", ((1,), (1,)), ((0,), (0,)), note="a batch of inner products"),
     dot("f32[2,5,3,4]", "f32[2,6,3,4]", ((3,), (3,)), ((0, 2), (0, 2)), note="attention scores"),
     dot("f32[4,3,2]", "f32[5,2,3]", ((1, 2), (2, 1)), note="two axes, crossed"),
     dot("f32[3,4,2]", "f32[2,5,4]", ((1,), (2,)), ((2,), (0,)), note="batch axes elsewhere"),

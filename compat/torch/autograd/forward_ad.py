@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import namedtuple
 
-from compat.torch.tensor import Tensor
+from compat.torch.tensor import Tensor, of_face
 from minigrad.core import Mode, box, get_mode, owns, reset_mode, set_mode
 from minigrad.forward import JVPTrace
 
@@ -78,5 +78,5 @@ def unpack_dual(tensor, *, level=None):
     if tensor.spec.concrete or not owns(trace, tensor):
         return UnpackedDualTensor(tensor, None)
     value = tensor.value
-    return UnpackedDualTensor(*(None if x is None else box(x, Tensor)
+    return UnpackedDualTensor(*(None if x is None else of_face(x)
                                 for x in (value.primal, value.tangent)))

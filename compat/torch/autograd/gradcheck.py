@@ -7,8 +7,7 @@ import numpy as np
 from compat.torch.autograd.functional import grads
 from compat.torch.autograd import modes
 from compat.torch.random import randn
-from compat.torch.tensor import Tensor, from_array
-from minigrad import core
+from compat.torch.tensor import Tensor, array_of, from_array
 
 
 class GradcheckError(RuntimeError):
@@ -34,7 +33,7 @@ def numerical(func, inputs, x, eps: float) -> list[np.ndarray]:
             sides = []
             for sign in (1, -1):
                 array[place] = original + sign * step
-                sides.append([np.array(core.to_array(o.detach())) for o in
+                sides.append([np.array(array_of(o.detach())) for o in
                               outputs_of(func, inputs)])
             array[place] = original
             parts.append([(a - b) / (2 * eps) for a, b in zip(*sides)])
@@ -55,7 +54,7 @@ def analytical(outs, k: int, x, inputs_wanted) -> np.ndarray:
             v[place] = seed
             g = grads([out], inputs_wanted, [from_array(v.reshape(out.shape))], False)
             found = g[[i is x for i in inputs_wanted].index(True)]
-            rows.append(np.array(core.to_array(found)).reshape(-1))
+            rows.append(np.array(array_of(found)).reshape(-1))
     return np.array(rows).reshape(out.numel(), len(seeds), -1)
 
 

@@ -15,8 +15,7 @@ from compat.torch.linalg.checks import check, check_pair, named, op
 from compat.torch.linalg.solving import inv, solve
 from compat.torch.selecting import where
 from compat.torch.promotion import broadcast_shapes, is_floating
-from compat.torch.tensor import from_array, of_face, wrap_dim
-from minigrad import core
+from compat.torch.tensor import array_of, from_array, of_face, wrap_dim
 from minigrad.core import aval_of, table
 
 
@@ -127,7 +126,7 @@ def ldl_factor_ex(A, *, hermitian=False, check_errors=False):
 
     check("ldl_factor_ex", A)
     name = "hetrf" if hermitian and A.is_complex() else "sytrf"
-    array = np.asarray(core.to_array(A))
+    array = array_of(A)
     n = array.shape[-1]
     routine = lapack.get_lapack_funcs((name,), dtype=array.dtype)[0]
     flat = [routine(x, lower=1) for x in array.reshape(-1, n, n)] if array.size else []
@@ -151,7 +150,7 @@ def ldl_solve(LD, pivots, B, *, hermitian=False):
     check_pair("ldl_solve", LD, B)
     batch = broadcast_shapes(LD.spec.shape[:-2], B.spec.shape[:-2])
     count = math.prod(batch)
-    arrays = [np.broadcast_to(np.asarray(core.to_array(x)), batch + x.spec.shape[-k:]).reshape(
+    arrays = [np.broadcast_to(array_of(x), batch + x.spec.shape[-k:]).reshape(
         count, *x.spec.shape[-k:]) for x, k in ((LD, 2), (pivots, 1), (B, 2))]
     name = "hetrs" if hermitian and LD.is_complex() else "sytrs"
     routine = lapack.get_lapack_funcs((name,), dtype=LD.spec.dtype)[0]

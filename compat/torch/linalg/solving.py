@@ -11,8 +11,7 @@ from compat.torch.linalg.checks import (
 )
 from compat.torch.operation import operation
 from compat.torch.promotion import cast
-from compat.torch.tensor import from_array, of_face
-from minigrad import core
+from compat.torch.tensor import array_of, from_array, of_face
 from minigrad.core import I64, table
 from minigrad.ops import matrices as m
 from minigrad.ops import solves
@@ -29,7 +28,7 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     """(LU in one matrix, pivots counted from 1, info)."""
     check("lu_factor_ex", A, square=False)
     factors, pivots, _ = lu_op(A)
-    diagonal = np.diagonal(np.asarray(core.to_array(factors)), axis1=-2, axis2=-1)
+    diagonal = np.diagonal(array_of(factors), axis1=-2, axis2=-1)
     zero = diagonal == 0
     info = np.where(zero.any(-1), zero.argmax(-1) + 1 if zero.shape[-1] else 0, 0)
     return named("linalg_lu_factor_ex", "LU pivots info", factors, pivots + 1,
@@ -60,7 +59,7 @@ def lu(A, *, pivot=True):
 
 def permutation_of(pivots, n: int) -> np.ndarray:
     """The order of rows that successive exchanges lead to."""
-    swaps = np.asarray(core.to_array(pivots)) - 1
+    swaps = array_of(pivots) - 1
     order = np.broadcast_to(np.arange(n), (*swaps.shape[:-1], n)).copy()
     for place in np.ndindex(swaps.shape[:-1]):
         for i, k in enumerate(swaps[place]):
@@ -92,7 +91,7 @@ def singular(name: str, A, out) -> None:
     """PyTorch's error where a triangle of the factorization has a zero."""
     if not A.spec.concrete or not A.spec.aval.size:
         return
-    factors = np.asarray(core.to_array(table["lu"](A.detach())[0]))
+    factors = array_of(table["lu"](A.detach())[0])
     zero = np.diagonal(factors, axis1=-2, axis2=-1) == 0
     if not zero.any():
         return

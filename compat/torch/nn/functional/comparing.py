@@ -15,7 +15,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import like
 from compat.torch.selecting import where
 from compat.torch.promotion import expand_to
-from compat.torch.tensor import Tensor, from_array
+from compat.torch.tensor import Tensor, array_of, from_array, known
 from minigrad import core
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
@@ -94,7 +94,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     """(log var + (x - y)^2 / var) / 2."""
     if not isinstance(var, Tensor):
         var = creation.full_like(input, float(var))
-    if bool((var < 0).any()):
+    if known(var) and bool((var < 0).any()):
         raise ValueError("var has negative entry/entries")
     if var.shape != input.shape:
         if input.shape[:-1] == var.shape:
@@ -186,7 +186,7 @@ def ctc_paths(scores, skips, live):
 
 def padded_labels(targets, lengths, blank: int):
     """(labels with a blank before, between and after them (N, 2 L + 1), where a path may skip)."""
-    rows = np.asarray(core.to_array(targets))
+    rows = array_of(targets)
     if rows.ndim == 1:
         ends = np.cumsum(lengths)
         rows = [rows[stop - n:stop] for n, stop in zip(lengths, ends)]
@@ -206,7 +206,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     if single:
         log_probs = log_probs.unsqueeze(1)
         targets = targets.unsqueeze(0) if targets.dim() == 1 else targets
-    inputs, lengths = (np.asarray(core.to_array(x)).reshape(-1) if isinstance(x, core.Tensor)
+    inputs, lengths = (array_of(x).reshape(-1) if isinstance(x, core.Tensor)
                        else np.array(x).reshape(-1) for x in (input_lengths, target_lengths))
     steps, batch, _ = log_probs.spec.shape
     if (inputs > steps).any():

@@ -11,6 +11,7 @@ from compat.torch.promotion import cast, expanded, inexact, together
 from compat.torch.reductions import log_softmax_op
 from compat.torch.reductions import mean as mean_all
 from compat.torch.reductions import sum as sum_all
+from compat.torch.tensor import known
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
@@ -168,7 +169,7 @@ def check_targets(input, target, ignore_index: int) -> None:
                          f"({own[0] if own else 0}).")
     if target.spec.dtype.kind not in "iu":
         raise RuntimeError(f"expected scalar type Long but found {target.type_name()[:-6]}")
-    if target.spec.concrete:
+    if known(target):
         array = np.asarray(target.value)
         if not array.size or array.min() >= 0 and array.max() < classes:
             return

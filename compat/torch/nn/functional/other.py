@@ -15,8 +15,7 @@ from compat.torch.pointwise import like
 from compat.torch.promotion import cast, expand_to, expanded, inexact
 from compat.torch.reductions import axes_of, fold, root, spread
 from compat.torch.joining import constant_pad
-from compat.torch.tensor import from_array
-from minigrad import core
+from compat.torch.tensor import array_of, from_array, known
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
@@ -44,7 +43,7 @@ def check_indices(input, count: int) -> None:
         raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following "
                            f"scalar types: Long, Int; but got torch.{input.type_name()} instead "
                            "(while checking arguments for embedding)")
-    if input.spec.concrete and input.numel():
+    if known(input) and input.numel():
         array = np.asarray(input.value)
         if array.min() < 0 or array.max() >= count:
             raise IndexError("index out of range in self")
@@ -53,7 +52,7 @@ def check_indices(input, count: int) -> None:
 def renormalised(weight, input, max_norm: float, norm_type: float) -> None:
     """Rows that are looked up and longer than max_norm are scaled down, in place."""
     with no_grad():
-        rows = from_array(np.unique(core.to_array(input)))
+        rows = from_array(np.unique(array_of(input)))
         table = weight.detach()
         found = table[rows]
         norms = found.norm(norm_type, 1, keepdim=True)
@@ -79,7 +78,7 @@ def embedding(input, weight, padding_idx=None, max_norm=None, norm_type=2.0,
 
 def frequency_scaled(out, input):
     """`out`, whose gradient is divided by how often each index occurs."""
-    _, inverse, counts = np.unique(core.to_array(input), return_inverse=True, return_counts=True)
+    _, inverse, counts = np.unique(array_of(input), return_inverse=True, return_counts=True)
     share = 1 / counts[inverse.reshape(input.spec.shape)][..., None].astype(out.spec.dtype)
     share = from_array(share)
     return out * share + (out * (1 - share)).detach()
@@ -108,9 +107,9 @@ def embedding_bag(input, weight, offsets=None, max_norm=None, norm_type=2,
     else:
         if offsets is None:
             raise ValueError("offsets has to be a 1D Tensor but got None")
-        starts, weights = np.asarray(core.to_array(offsets)), per_sample_weights
+        starts, weights = array_of(offsets), per_sample_weights
         starts = starts[:-1] if include_last_offset else starts
-    indices = np.asarray(core.to_array(input))
+    indices = array_of(input)
     count = weight.spec.shape[0]
     rows = embedding(input, weight, None, max_norm, norm_type, scale_grad_by_freq)
     used = np.ones(len(indices), bool) if padding_idx is None else \

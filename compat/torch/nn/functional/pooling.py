@@ -18,9 +18,8 @@ from compat.torch.nn.functional.losses import picked
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
 from compat.torch.random import draw
-from compat.torch.tensor import from_array
+from compat.torch.tensor import array_of, from_array
 from kernels.reference import lowest
-from minigrad import core
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import reduction as r
@@ -352,7 +351,7 @@ def fractional_max_pool(rank: int):
             int(n * f) for n, f in zip(space, tuple_of_floats(output_ratio, rank)))
         if _random_samples is None:
             _random_samples = draw("uniform", (*batched.spec.shape[:2], rank), input.spec.dtype)
-        samples = np.asarray(core.to_array(_random_samples))
+        samples = array_of(_random_samples)
         table: np.ndarray = np.zeros((1,) * (2 + 2 * rank), np.int64)
         for i, (n, k, m) in enumerate(zip(space, kernel, sizes)):
             which = 1 - i if rank == 2 else i  # of images, the first sample is of the width
@@ -400,7 +399,7 @@ def max_unpool(rank: int):
         if any(not u - s < n < u + s for n, u, s in zip(sizes, usual, stride)):
             raise ValueError(f'invalid output_size "{sizes}" (dim 0 must be between '
                              f'{usual[0] - stride[0]} and {usual[0] + stride[0]})')
-        where = np.asarray(core.to_array(indices))
+        where = array_of(indices)
         if where.size and (where.min() < 0 or where.max() >= math.prod(sizes)):
             raise RuntimeError("Found an invalid max index: "
                                f"{where[(where < 0) | (where >= math.prod(sizes))].flat[0]} (output"

@@ -11,8 +11,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import like
 from compat.torch.promotion import cast
 from compat.torch.random import draw
-from compat.torch.tensor import from_array
-from minigrad import core
+from compat.torch.tensor import array_of, from_array
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
@@ -94,7 +93,7 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
         raise RuntimeError("Lower bound should be less than or equal to the upper bound")
     if not training:
         return leaky_relu(input, (lower + upper) / 2, inplace)
-    negative = np.asarray(core.to_array(input)) <= 0
+    negative = array_of(input) <= 0
     slopes = np.ones(negative.shape, input.spec.dtype)
     slopes[negative] = draw("uniform", (int(negative.sum()),), np.float64, low=lower,
                             high=upper).value

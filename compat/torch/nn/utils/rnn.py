@@ -11,7 +11,7 @@ from collections import namedtuple
 import numpy as np
 
 from compat.torch import creation
-from compat.torch.tensor import from_array
+from compat.torch.tensor import array_of, from_array
 from minigrad import core
 
 Packed = namedtuple("Packed", "data batch_sizes sorted_indices unsorted_indices")
@@ -35,7 +35,7 @@ class PackedSequence(Packed):
 
     def places(self):
         """(steps, running): the place in `data` of each (step, sequence), and which there are."""
-        sizes = np.asarray(core.to_array(self.batch_sizes))
+        sizes = array_of(self.batch_sizes)
         starts = np.cumsum(sizes) - sizes
         columns = np.arange(sizes[0])
         running = columns < sizes[:, None]
@@ -49,11 +49,11 @@ for _name in ("double", "float", "half", "long", "int", "short", "char", "byte")
 
 def invert_permutation(permutation):
     """Where each position went; None stays None."""
-    return None if permutation is None else from_array(np.argsort(core.to_array(permutation)))
+    return None if permutation is None else from_array(np.argsort(array_of(permutation)))
 
 
 def lengths_of(lengths) -> np.ndarray:
-    return np.asarray(core.to_array(lengths) if isinstance(lengths, core.Tensor) else lengths)
+    return np.asarray(array_of(lengths) if isinstance(lengths, core.Tensor) else lengths)
 
 
 def pack_padded_sequence(input, lengths, batch_first=False, enforce_sorted=True):
@@ -95,7 +95,7 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
         places, running = np.pad(places, extra), np.pad(running, extra)
     order = sequence.unsorted_indices
     if order is not None:
-        order = np.asarray(core.to_array(order))
+        order = array_of(order)
         places, running, lengths = places[:, order], running[:, order], lengths[order]
     out = sequence.data[from_array(places)]
     mask = from_array(~running.reshape(*running.shape, *(1,) * (out.dim() - 2)))
