@@ -1,5 +1,7 @@
 """torch.distributions against PyTorch: draws from equal seeds, densities, moments, divergences."""
 
+import inspect
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,34 @@ def test_moments(name, attribute):
                 "StudentT", "Multinomial", "NegativeBinomial") and attribute != "mean":
         return
     close(getattr(mine, attribute), expected)
+
+
+@pytest.mark.parametrize("name", [n for n in DISTRIBUTIONS if "logits" not in n])
+def test_signatures_and_larger_batches(name):
+    def shown(library):
+        cls = getattr(library.distributions, name)
+        parameters = inspect.signature(cls).parameters.values()
+        larger = build(library, name)[0].expand((4, 2, 3)[:len(build(library, name)[0].batch_shape)
+                                                          + 1])
+        library.manual_seed(3)
+        x = larger.sample()
+        return [(p.name, p.kind, p.default) for p in parameters], x, larger.log_prob(x)
+
+    (signature, drawn, log_prob), (expected, value, density) = shown(ours), shown(torch)
+    assert signature == expected
+    close(drawn, value, BITS.get(name, 1e-9))
+    close(log_prob, density, BITS.get(name, 1e-9))
+
+
+@pytest.mark.parametrize("way", ["cdf", "icdf"])
+@pytest.mark.parametrize("name", DISTRIBUTIONS)
+def test_quantiles(name, way):
+    (mine, _), (theirs, _) = build(ours, name), build(torch, name)
+    try:
+        expected = getattr(theirs, way)(torch.tensor(P, dtype=torch.float64))
+    except (NotImplementedError, ValueError):
+        return
+    close(getattr(mine, way)(ours.tensor(P, dtype=ours.float64)), expected)
 
 
 @pytest.mark.parametrize("name", [n for n in DISTRIBUTIONS if n not in (

@@ -148,11 +148,15 @@ class TransformedDistribution(Distribution):
     def cdf(self, value):
         for transform in reversed(self.transforms):
             value = transform.inv(value)
-        below = self.base_dist.cdf(value)
-        return below if self.chain.sign == 1 else 1 - below
+        return self.turned(self.base_dist.cdf(value))
 
     def icdf(self, value):
-        return self.chain(self.base_dist.icdf(value if self.chain.sign == 1 else 1 - value))
+        return self.chain(self.base_dist.icdf(self.turned(value)))
+
+    def turned(self, share):
+        """The share of values below, if the transforms turn the order round."""
+        sign = self.chain.sign
+        return share if isinstance(sign, int) and sign == 1 else sign * (share - 0.5) + 0.5
 
 
 class LogNormal(TransformedDistribution):

@@ -10,7 +10,7 @@ import compat.torch as torch
 from compat.torch.autograd import Function
 from compat.torch.distributions import constraints as c
 from compat.torch.distributions.distribution import (
-    LOG_2PI, ByParameters, ExponentialFamily, broadcast_all, standard_normal,
+    LOG_2PI, ExponentialFamily, broadcast_all, family, standard_normal,
 )
 from compat.torch.random import default_generator
 from kernels import rejection
@@ -19,177 +19,95 @@ from minigrad.core import table
 EULER = 0.57721566490153286060
 LOCATED = {"loc": c.real, "scale": c.positive}
 
-
-class Normal(ByParameters):
-    """The normal distribution of mean `loc` and standard deviation `scale`."""
-
-    arg_constraints, support = LOCATED, c.real
-    mean = mode = property(lambda self: self.loc)
-    stddev = property(lambda self: self.scale)
-    variance = property(lambda self: self.scale ** 2)
-
-    def sample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        with torch.no_grad():
-            return torch.normal(self.loc.expand(shape), self.scale.expand(shape))
-
-    def rsample(self, sample_shape=()):
-        return self.loc + standard_normal(self.loc, self._extended_shape(sample_shape)) * self.scale
-
-    def log_prob(self, value):
-        deviation = self.checked(value) - self.loc
-        return -(deviation ** 2) / (2 * self.variance) - self.scale.log() - LOG_2PI / 2
-
-    def cdf(self, value):
-        return 0.5 * (1 + torch.erf((self.checked(value) - self.loc) / self.scale / math.sqrt(2)))
-
-    def icdf(self, value):
-        return self.loc + self.scale * torch.erfinv(2 * value - 1) * math.sqrt(2)
-
-    def entropy(self):
-        return 0.5 + LOG_2PI / 2 + torch.log(self.scale)
+Normal = family(
+    "Normal", "loc, scale", LOCATED, "Of mean `loc` and standard deviation `scale`.",
+    support=c.real, mean=lambda d: d.loc, mode=lambda d: d.loc, stddev=lambda d: d.scale,
+    variance=lambda d: d.scale ** 2,
+    draw=lambda d, shape: d.loc + standard_normal(d.loc, shape) * d.scale,
+    draw_only=lambda d, shape: torch.normal(d.loc.expand(shape), d.scale.expand(shape)),
+    log_prob=lambda d, x: -((x - d.loc) ** 2) / (2 * d.variance) - d.scale.log() - LOG_2PI / 2,
+    cdf=lambda d, x: 0.5 * (1 + torch.erf((x - d.loc) / d.scale / math.sqrt(2))),
+    icdf=lambda d, p: d.loc + d.scale * torch.erfinv(2 * p - 1) * math.sqrt(2),
+    entropy=lambda d: 0.5 + LOG_2PI / 2 + torch.log(d.scale))
 
 
-class Laplace(ByParameters):
-    """Two exponentials back to back."""
-
-    arg_constraints, support = LOCATED, c.real
-    mean = mode = property(lambda self: self.loc)
-    variance = property(lambda self: 2 * self.scale ** 2)
-
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        eps = torch.finfo(self.loc.dtype).eps
-        u = torch.empty(shape, dtype=self.loc.dtype).uniform_(eps - 1, 1)
-        return self.loc - self.scale * u.sign() * torch.log1p(-u.abs())
-
-    def log_prob(self, value):
-        return -torch.log(2 * self.scale) - torch.abs(self.checked(value) - self.loc) / self.scale
-
-    def cdf(self, value):
-        z = self.checked(value) - self.loc
-        return 0.5 - 0.5 * z.sign() * torch.expm1(-z.abs() / self.scale)
-
-    def icdf(self, value):
-        term = value - 0.5
-        return self.loc - self.scale * term.sign() * torch.log1p(-2 * term.abs())
-
-    def entropy(self):
-        return 1 + torch.log(2 * self.scale)
+def uniform(like, shape, low: float, high: float):
+    return torch.empty(shape, dtype=like.dtype).uniform_(low, high)
 
 
-class Cauchy(ByParameters):
-    """The ratio of two normal numbers."""
-
-    arg_constraints, support = LOCATED, c.real
-    mode = property(lambda self: self.loc)
-    mean = property(lambda self: torch.full_like(self.loc, math.nan))
-    variance = property(lambda self: torch.full_like(self.loc, math.inf))
-
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        return self.loc + torch.empty(shape, dtype=self.loc.dtype).cauchy_() * self.scale
-
-    def log_prob(self, value):
-        z = (self.checked(value) - self.loc) / self.scale
-        return -math.log(math.pi) - self.scale.log() - (z ** 2).log1p()
-
-    def cdf(self, value):
-        return torch.atan((self.checked(value) - self.loc) / self.scale) / math.pi + 0.5
-
-    def icdf(self, value):
-        return torch.tan(math.pi * (value - 0.5)) * self.scale + self.loc
-
-    def entropy(self):
-        return math.log(4 * math.pi) + self.scale.log()
+def two_sided(d, u):
+    """The place of Laplace's distribution for u, which is uniform between -1 and 1."""
+    return d.loc - d.scale * u.sign() * torch.log1p(-u.abs())
 
 
-class Gumbel(ByParameters):
-    """Extreme values."""
+Laplace = family(
+    "Laplace", "loc, scale", LOCATED, "Two exponentials back to back.",
+    support=c.real, mean=lambda d: d.loc, mode=lambda d: d.loc,
+    variance=lambda d: 2 * d.scale ** 2,
+    draw=lambda d, shape: two_sided(
+        d, uniform(d.loc, shape, torch.finfo(d.loc.dtype).eps - 1, 1)),
+    log_prob=lambda d, x: -torch.log(2 * d.scale) - torch.abs(x - d.loc) / d.scale,
+    cdf=lambda d, x: 0.5 - 0.5 * (x - d.loc).sign() * torch.expm1(-(x - d.loc).abs() / d.scale),
+    icdf=lambda d, p: two_sided(d, 2 * (p - 0.5)),
+    entropy=lambda d: 1 + torch.log(2 * d.scale))
 
-    arg_constraints, support = LOCATED, c.real
-    mean = property(lambda self: self.loc + self.scale * EULER)
-    mode = property(lambda self: self.loc)
-    stddev = property(lambda self: math.pi / math.sqrt(6) * self.scale)
-    variance = property(lambda self: self.stddev ** 2)
-
-    def rsample(self, sample_shape=()):
-        info = torch.finfo(self.loc.dtype)
-        u = torch.rand(self._extended_shape(sample_shape), dtype=self.loc.dtype)
-        u = info.tiny + u * (1 - info.eps - info.tiny)
-        return self.loc - self.scale * torch.log(-torch.log(u))
-
-    def log_prob(self, value):
-        y = (self.loc - self.checked(value)) / self.scale
-        return y - y.exp() - self.scale.log()
-
-    def cdf(self, value):
-        return torch.exp(-torch.exp((self.loc - self.checked(value)) / self.scale))
-
-    def icdf(self, value):
-        return self.loc - self.scale * torch.log(-torch.log(value))
-
-    def entropy(self):
-        return self.scale.log() + (1 + EULER)
+Cauchy = family(
+    "Cauchy", "loc, scale", LOCATED, "The ratio of two normal numbers.",
+    support=c.real, mode=lambda d: d.loc, mean=lambda d: torch.full_like(d.loc, math.nan),
+    variance=lambda d: torch.full_like(d.loc, math.inf),
+    draw=lambda d, shape: d.loc + torch.empty(shape, dtype=d.loc.dtype).cauchy_() * d.scale,
+    log_prob=lambda d, x: (-math.log(math.pi) - d.scale.log()
+                           - (((x - d.loc) / d.scale) ** 2).log1p()),
+    cdf=lambda d, x: torch.atan((x - d.loc) / d.scale) / math.pi + 0.5,
+    icdf=lambda d, p: torch.tan(math.pi * (p - 0.5)) * d.scale + d.loc,
+    entropy=lambda d: math.log(4 * math.pi) + d.scale.log())
 
 
-class Uniform(ByParameters):
-    """Equally likely between `low` and `high`."""
-
-    arg_constraints = {"low": c.real, "high": c.real}
-    mean = property(lambda self: (self.high + self.low) / 2)
-    mode = property(lambda self: math.nan * self.high)
-    stddev = property(lambda self: (self.high - self.low) / 12 ** 0.5)
-    variance = property(lambda self: (self.high - self.low) ** 2 / 12)
-    support = property(lambda self: c.interval(self.low, self.high))
-
-    def __init__(self, *args, validate_args=None, **kwargs):
-        super().__init__(*args, validate_args=validate_args, **kwargs)
-        if self._validate_args and not bool(torch.lt(self.low, self.high).all()):
-            raise ValueError("Uniform is not defined when low>= high")
-
-    def rsample(self, sample_shape=()):
-        u = torch.rand(self._extended_shape(sample_shape), dtype=self.low.dtype)
-        return self.low + u * (self.high - self.low)
-
-    def log_prob(self, value):
-        value = self.checked(value)
-        inside = (self.low.le(value) & self.high.gt(value)).to(self.low.dtype)
-        return torch.log(inside) - torch.log(self.high - self.low)
-
-    def cdf(self, value):
-        return ((self.checked(value) - self.low) / (self.high - self.low)).clamp(min=0, max=1)
-
-    def icdf(self, value):
-        return value * (self.high - self.low) + self.low
-
-    def entropy(self):
-        return torch.log(self.high - self.low)
+def gumbel_draw(d, shape):
+    info = torch.finfo(d.loc.dtype)
+    u = torch.rand(shape, dtype=d.loc.dtype)
+    return d.icdf(info.tiny + u * (1 - info.eps - info.tiny))
 
 
-class Exponential(ByParameters):
-    """Waiting times of events that come at `rate`."""
+def gumbel_log_prob(d, x):
+    y = (d.loc - x) / d.scale
+    return y - y.exp() - d.scale.log()
 
-    arg_constraints, support = {"rate": c.positive}, c.nonnegative
-    mean = stddev = property(lambda self: self.rate.reciprocal())
-    mode = property(lambda self: torch.zeros_like(self.rate))
-    variance = property(lambda self: self.rate.pow(-2))
 
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        return torch.empty(shape, dtype=self.rate.dtype).exponential_() / self.rate
+Gumbel = family(
+    "Gumbel", "loc, scale", LOCATED, "Extreme values.",
+    support=c.real, mean=lambda d: d.loc + d.scale * EULER, mode=lambda d: d.loc,
+    stddev=lambda d: math.pi / math.sqrt(6) * d.scale, variance=lambda d: d.stddev ** 2,
+    draw=gumbel_draw, log_prob=gumbel_log_prob,
+    cdf=lambda d, x: torch.exp(-torch.exp((d.loc - x) / d.scale)),
+    icdf=lambda d, p: d.loc - d.scale * torch.log(-torch.log(p)),
+    entropy=lambda d: d.scale.log() + (1 + EULER))
 
-    def log_prob(self, value):
-        return self.rate.log() - self.rate * self.checked(value)
+Uniform = family(
+    "Uniform", "low, high", {"low": c.real, "high": c.real},
+    "Equally likely between `low` and `high`.",
+    check=(lambda d: torch.lt(d.low, d.high).all(), "Uniform is not defined when low>= high"),
+    support=lambda d: c.interval(d.low, d.high), mean=lambda d: (d.high + d.low) / 2,
+    mode=lambda d: math.nan * d.high, stddev=lambda d: (d.high - d.low) / 12 ** 0.5,
+    variance=lambda d: (d.high - d.low) ** 2 / 12,
+    draw=lambda d, shape: d.low + torch.rand(shape, dtype=d.low.dtype) * (d.high - d.low),
+    log_prob=lambda d, x: (torch.log((d.low.le(x) & d.high.gt(x)).to(d.low.dtype))
+                           - torch.log(d.high - d.low)),
+    cdf=lambda d, x: ((x - d.low) / (d.high - d.low)).clamp(min=0, max=1),
+    icdf=lambda d, p: p * (d.high - d.low) + d.low,
+    entropy=lambda d: torch.log(d.high - d.low))
 
-    def cdf(self, value):
-        return 1 - torch.exp(-self.rate * self.checked(value))
+Exponential = family(
+    "Exponential", "rate", {"rate": c.positive}, "Waiting times of events that come at `rate`.",
+    support=c.nonnegative, mean=lambda d: d.rate.reciprocal(),
+    stddev=lambda d: d.rate.reciprocal(), mode=lambda d: torch.zeros_like(d.rate),
+    variance=lambda d: d.rate.pow(-2),
+    draw=lambda d, shape: torch.empty(shape, dtype=d.rate.dtype).exponential_() / d.rate,
+    log_prob=lambda d, x: d.rate.log() - d.rate * x,
+    cdf=lambda d, x: 1 - torch.exp(-d.rate * x), icdf=lambda d, p: -torch.log1p(-p) / d.rate,
+    entropy=lambda d: 1.0 - torch.log(d.rate))
 
-    def icdf(self, value):
-        return -torch.log1p(-value) / self.rate
-
-    def entropy(self):
-        return 1.0 - torch.log(self.rate)
+# ------------------------------------------------------------------ gamma and its kin
 
 
 class StandardGamma(Function):
@@ -209,41 +127,32 @@ class StandardGamma(Function):
         return -grad * table["igamma_grad_a"](concentration, out) / log_density.exp()
 
 
-class Gamma(ByParameters):
-    """The sum of `concentration` exponential waiting times."""
+def gamma_draw(d, shape):
+    value = StandardGamma.apply(d.concentration.expand(shape)) / d.rate.expand(shape)
+    value.detach().clamp_(min=torch.finfo(value.dtype).tiny)
+    return value
 
-    arg_constraints = {"concentration": c.positive, "rate": c.positive}
-    support = c.nonnegative
-    mean = property(lambda self: self.concentration / self.rate)
-    mode = property(lambda self: ((self.concentration - 1) / self.rate).clamp(min=0))
-    variance = property(lambda self: self.concentration / self.rate.pow(2))
 
-    def rsample(self, sample_shape=()):
-        shape = self._extended_shape(sample_shape)
-        value = StandardGamma.apply(self.concentration.expand(shape)) / self.rate.expand(shape)
-        value.detach().clamp_(min=torch.finfo(value.dtype).tiny)
-        return value
-
-    def log_prob(self, value):
-        value = torch.as_tensor(value, dtype=self.rate.dtype)
-        self.checked(value)
-        return (torch.xlogy(self.concentration, self.rate)
-                + torch.xlogy(self.concentration - 1, value) - self.rate * value
-                - torch.lgamma(self.concentration))
-
-    def cdf(self, value):
-        return torch.special.gammainc(self.concentration, self.rate * self.checked(value))
-
-    def entropy(self):
-        k = self.concentration
-        return k - torch.log(self.rate) + torch.lgamma(k) + (1.0 - k) * torch.digamma(k)
+Gamma: type = family(
+    "Gamma", "concentration, rate", {"concentration": c.positive, "rate": c.positive},
+    "The sum of `concentration` exponential waiting times.",
+    support=c.nonnegative, mean=lambda d: d.concentration / d.rate,
+    mode=lambda d: ((d.concentration - 1) / d.rate).clamp(min=0),
+    variance=lambda d: d.concentration / d.rate.pow(2), draw=gamma_draw,
+    log_prob=lambda d, x: (
+        torch.xlogy(d.concentration, d.rate) + torch.xlogy(d.concentration - 1, x) - d.rate * x
+        - torch.lgamma(d.concentration)),
+    cdf=lambda d, x: torch.special.gammainc(d.concentration, d.rate * x),
+    entropy=lambda d: (d.concentration - torch.log(d.rate) + torch.lgamma(d.concentration)
+                       + (1.0 - d.concentration) * torch.digamma(d.concentration)))
+Gamma.checked = lambda self, value: super(Gamma, self).checked(  # numbers are taken, too
+    torch.as_tensor(value, dtype=self.rate.dtype))
 
 
 class Chi2(Gamma):
     """The sum of `df` squared normal numbers."""
 
     arg_constraints = {"df": c.positive}
-    parameters = ("concentration", "rate")
 
     def __init__(self, df, validate_args=None):
         super().__init__(0.5 * df, 0.5, validate_args=validate_args)
@@ -254,38 +163,36 @@ class Chi2(Gamma):
         return Chi2(self.df.expand(batch_shape), validate_args=False)
 
 
-class StudentT(ByParameters):
-    """A normal number over the root of an average of squares."""
+def student_variance(d):
+    finite = d.scale.pow(2) * d.df / torch.where(d.df > 2, d.df - 2, 1.0)
+    return torch.where(d.df > 2, finite, torch.where(d.df > 1, math.inf, math.nan))
 
-    arg_constraints = {"df": c.positive, "loc": c.real, "scale": c.positive}
-    defaults, support = {"loc": 0.0, "scale": 1.0}, c.real
-    mode = property(lambda self: self.loc)
 
-    @property
-    def mean(self):
-        return torch.where(self.df <= 1, math.nan, self.loc)
+def student_draw(d, shape):
+    x = standard_normal(d.df, shape)
+    z = Chi2(d.df, validate_args=False).rsample(shape[:len(shape) - d.df.ndim])
+    return d.loc + d.scale * x * torch.rsqrt(z / d.df)
 
-    @property
-    def variance(self):
-        finite = self.scale.pow(2) * self.df / torch.where(self.df > 2, self.df - 2, 1.0)
-        return torch.where(self.df > 2, finite, torch.where(self.df > 1, math.inf, math.nan))
 
-    def rsample(self, sample_shape=()):
-        x = standard_normal(self.df, self._extended_shape(sample_shape))
-        z = Chi2(self.df, validate_args=False).rsample(sample_shape)
-        return self.loc + self.scale * x * torch.rsqrt(z / self.df)
+def student_log_prob(d, x):
+    y = (x - d.loc) / d.scale
+    z = (d.scale.log() + 0.5 * d.df.log() + 0.5 * math.log(math.pi)
+         + torch.lgamma(0.5 * d.df) - torch.lgamma(0.5 * (d.df + 1.0)))
+    return -0.5 * (d.df + 1.0) * torch.log1p(y ** 2.0 / d.df) - z
 
-    def log_prob(self, value):
-        y = (self.checked(value) - self.loc) / self.scale
-        z = (self.scale.log() + 0.5 * self.df.log() + 0.5 * math.log(math.pi)
-             + torch.lgamma(0.5 * self.df) - torch.lgamma(0.5 * (self.df + 1.0)))
-        return -0.5 * (self.df + 1.0) * torch.log1p(y ** 2.0 / self.df) - z
 
-    def entropy(self):
-        beta = (torch.lgamma(0.5 * self.df) + math.lgamma(0.5) - torch.lgamma(0.5 * (self.df + 1)))
-        return (self.scale.log() + 0.5 * (self.df + 1) * (
-            torch.digamma(0.5 * (self.df + 1)) - torch.digamma(0.5 * self.df))
-            + 0.5 * self.df.log() + beta)
+def student_entropy(d):
+    beta = torch.lgamma(0.5 * d.df) + math.lgamma(0.5) - torch.lgamma(0.5 * (d.df + 1))
+    return (d.scale.log() + 0.5 * (d.df + 1) * (
+        torch.digamma(0.5 * (d.df + 1)) - torch.digamma(0.5 * d.df)) + 0.5 * d.df.log() + beta)
+
+
+StudentT = family(
+    "StudentT", "df, loc=0.0, scale=1.0", {"df": c.positive} | LOCATED,
+    "A normal number over the root of an average of squares.",
+    support=c.real, mode=lambda d: d.loc, mean=lambda d: torch.where(d.df <= 1, math.nan, d.loc),
+    variance=student_variance, draw=student_draw, log_prob=student_log_prob,
+    entropy=student_entropy)
 
 
 class Dirichlet(ExponentialFamily):
@@ -300,6 +207,13 @@ class Dirichlet(ExponentialFamily):
         self.concentration = concentration
         super().__init__(concentration.shape[:-1], concentration.shape[-1:], validate_args)
 
+    mean = property(lambda self: self.concentration / self.concentration.sum(-1, True))
+
+    @property
+    def variance(self):
+        total = self.concentration.sum(-1, True)
+        return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
+
     def rsample(self, sample_shape=()):
         shape = self._extended_shape(sample_shape)
         gammas = StandardGamma.apply(self.concentration.expand(shape).to(torch.float64))
@@ -312,15 +226,6 @@ class Dirichlet(ExponentialFamily):
         return (torch.xlogy(k - 1.0, self.checked(value)).sum(-1) + torch.lgamma(k.sum(-1))
                 - torch.lgamma(k).sum(-1))
 
-    @property
-    def mean(self):
-        return self.concentration / self.concentration.sum(-1, True)
-
-    @property
-    def variance(self):
-        total = self.concentration.sum(-1, True)
-        return self.concentration * (total - self.concentration) / (total.pow(2) * (total + 1))
-
     def entropy(self):
         k, a = self.concentration.size(-1), self.concentration
         a0 = a.sum(-1)
@@ -328,13 +233,10 @@ class Dirichlet(ExponentialFamily):
                 - ((a - 1.0) * torch.digamma(a)).sum(-1))
 
 
-class Beta(ExponentialFamily):
-    """One of two proportions."""
+class OfPair(ExponentialFamily):
+    """Beta, by the Dirichlet distribution of two proportions."""
 
-    arg_constraints = {"concentration1": c.positive, "concentration0": c.positive}
-    support, has_rsample = c.unit_interval, True
-
-    def __init__(self, concentration1, concentration0, validate_args=None):
+    def _take(self, validate_args, concentration1, concentration0) -> None:
         both = torch.stack(broadcast_all(concentration1, concentration0), -1)
         self.pair = Dirichlet(both, validate_args)
         super().__init__(both.shape[:-1], validate_args=validate_args)
@@ -342,24 +244,18 @@ class Beta(ExponentialFamily):
     concentration1 = property(lambda self: self.pair.concentration[..., 0])
     concentration0 = property(lambda self: self.pair.concentration[..., 1])
     total = property(lambda self: self.concentration1 + self.concentration0)
-    mean = property(lambda self: self.concentration1 / self.total)
-    variance = property(lambda self: self.concentration1 * self.concentration0
-                        / (self.total.pow(2) * (self.total + 1)))
-
-    @property
-    def mode(self):
-        return (self.concentration1 - 1) / (self.total - 2)
 
     def expand(self, batch_shape):
-        return Beta(self.concentration1.expand(batch_shape),
-                    self.concentration0.expand(batch_shape), validate_args=False)
+        return type(self)(self.concentration1.expand(batch_shape),
+                          self.concentration0.expand(batch_shape), validate_args=False)
 
-    def rsample(self, sample_shape=()):
-        return self.pair.rsample(sample_shape).select(-1, 0)
 
-    def log_prob(self, value):
-        value = self.checked(value)
-        return self.pair.log_prob(torch.stack([value, 1.0 - value], -1))
-
-    def entropy(self):
-        return self.pair.entropy()
+Beta = family(
+    "Beta", "concentration1, concentration0",
+    {"concentration1": c.positive, "concentration0": c.positive}, "One of two proportions.",
+    OfPair, support=c.unit_interval, mean=lambda d: d.concentration1 / d.total,
+    mode=lambda d: (d.concentration1 - 1) / (d.total - 2),
+    variance=lambda d: d.concentration1 * d.concentration0 / (d.total.pow(2) * (d.total + 1)),
+    draw=lambda d, shape: d.pair.rsample(shape[:len(shape) - len(d.batch_shape)]).select(-1, 0),
+    log_prob=lambda d, x: d.pair.log_prob(torch.stack([x, 1.0 - x], -1)),
+    entropy=lambda d: d.pair.entropy())

@@ -8,6 +8,7 @@ from typing import Any
 
 import compat.torch as torch
 from compat.torch.distributions.constraints import Constraint
+from compat.torch.written import parameters_of, written
 
 Size = torch.Size
 
@@ -152,35 +153,58 @@ class ExponentialFamily(Distribution):
 
 
 class ByParameters(ExponentialFamily):
-    """A distribution over scalars whose constructor takes its parameters, broadcast together."""
+    """A distribution over scalars whose parameters are broadcast together."""
 
-    parameters: tuple[str, ...] = ()
-    defaults: dict[str, Any] = {}
-    has_rsample = True
+    def _take(self, validate_args, **given) -> None:
+        values = broadcast_all(*given.values())
+        vars(self).update(zip(given, values))
+        Distribution.__init__(self, values[0].shape, validate_args=validate_args)
 
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        cls.parameters = cls.parameters or tuple(cls.arg_constraints)
 
-    def __init__(self, *args, validate_args=None, **kwargs):
-        names = self.parameters
-        if len(args) == len(names) + 1:
-            *args, validate_args = args
-        given = {**self.defaults, **dict(zip(names, args)), **kwargs}
-        missing = [n for n in names if n not in given]
-        unknown = [n for n in given if n not in names]
-        if unknown:
-            raise TypeError(f"{type(self).__name__}.__init__() got an unexpected keyword argument "
-                            f"'{unknown[0]}'")
-        if missing:
-            count = len(missing)
-            shown = " and ".join(f"'{n}'" for n in missing)
-            raise TypeError(f"{type(self).__name__}.__init__() missing {count} required positional "
-                            f"argument{'s' * (count > 1)}: {shown}")
-        values = broadcast_all(*[given[n] for n in names])
-        for name, value in zip(names, values):
-            setattr(self, name, value)
-        super().__init__(values[0].shape, validate_args=validate_args)
+PROPERTIES = ("mean", "mode", "variance", "stddev", "support", "param_shape")
+
+
+def family(name: str, signature: str, constraints: dict, doc: str, base: type = ByParameters,
+           check: tuple | None = None, **formulas) -> type:
+    """A class for one row. Its formulas are functions of the distribution, and of
+
+    - `draw`, `draw_only`: the shape of the draws; the first has a gradient.
+    - `log_prob`, `cdf`: a value, which is checked before. `icdf`: a probability.
+
+    check: (predicate, message) for the parameters together.
+    """
+    names = list(parameters_of(signature))
+    lines = [f"take(self, validate_args, {', '.join(f'{n}={n}' for n in names)})"]
+    if check is not None:
+        lines += ["if self._validate_args and not bool(holds(self)):", "    raise ValueError(text)"]
+    holds, text = check or (None, "")
+    init = written("__init__", f"self, {signature}, validate_args=None", lines, take=base._take,
+                   holds=holds, text=text)
+    init.__qualname__ = f"{name}.__init__"
+    made = {"__init__": init, "__doc__": doc, "__module__": "compat.torch.distributions",
+            "arg_constraints": constraints, "has_rsample": "draw" in formulas}
+    for key, value in formulas.items():
+        if key in PROPERTIES and not isinstance(value, Constraint):
+            value = property(value)
+        elif key in ("log_prob", "cdf"):
+            value = of_checked(value)
+        elif key.startswith("draw"):
+            key, value = "sample" if key == "draw_only" else "rsample", of_shape(value)
+        made[key] = value
+    if "sample" in made:
+        made["sample"] = torch.no_grad()(made["sample"])
+    return type(name, (base,), made)
+
+
+def of_checked(formula):
+    return lambda self, value: formula(self, self.checked(value))
+
+
+def of_shape(formula):
+    def draw(self, sample_shape=()):
+        return formula(self, self._extended_shape(sample_shape))
+
+    return draw
 
 
 def standard_normal(like, shape):
@@ -206,12 +230,24 @@ class ProbsOrLogits(Distribution):
 
     binary = True
 
-    def take(self, probs, logits) -> Any:
+    def chosen(self, probs, logits) -> Any:
+        """The parameter that was given; `given` is its name."""
         if (probs is None) == (logits is None):
             raise ValueError("Either `probs` or `logits` must be specified, but not both.")
         self.given = "probs" if probs is not None else "logits"
         value = probs if probs is not None else logits
         return broadcast_all(value)[0] if self.binary else value
+
+    def _take(self, validate_args, probs, logits, **beside) -> None:
+        value = self.chosen(probs, logits)
+        vars(self).update(beside)
+        if "total_count" in beside:
+            total, value = broadcast_all(self.total_count, value)
+            self.total_count = total.to(value.dtype)
+        setattr(self, self.given, value)
+        Distribution.__init__(self, value.shape, validate_args=validate_args)
+
+    param_shape = property(lambda self: getattr(self, self.given).size())
 
     def __getattr__(self, name: str):
         if name == "logits" and "probs" in vars(self):

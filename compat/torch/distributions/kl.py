@@ -36,13 +36,11 @@ def kl_divergence(p, q):
     return TABLE[pairs[0]](p, q)
 
 
-@register_kl(r.Normal, r.Normal)
 def normal(p, q):
     ratio = (p.scale / q.scale).pow(2)
     return 0.5 * (ratio + ((p.loc - q.loc) / q.scale).pow(2) - 1 - ratio.log())
 
 
-@register_kl(d.Bernoulli, d.Bernoulli)
 def bernoulli(p, q):
     softplus = torch.nn.functional.softplus
     one = p.probs * (softplus(-q.logits) - softplus(-p.logits))
@@ -52,42 +50,23 @@ def bernoulli(p, q):
     return one + zero
 
 
-@register_kl(d.Categorical, d.Categorical)
 def categorical(p, q):
     t = p.probs * (p.logits - q.logits)
     t = torch.where((q.probs == 0).expand(t.shape), math.inf, t)
     return torch.where((p.probs == 0).expand(t.shape), 0.0, t).sum(-1)
 
 
-@register_kl(d.OneHotCategorical, d.OneHotCategorical)
-def one_hot_categorical(p, q):
-    return categorical(p._categorical, q._categorical)
-
-
-@register_kl(d.Poisson, d.Poisson)
-def poisson(p, q):
-    return p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)
-
-
-@register_kl(d.Geometric, d.Geometric)
-def geometric(p, q):
-    return -p.entropy() - torch.log1p(-q.probs) / p.probs - q.logits
-
-
-@register_kl(d.Binomial, d.Binomial)
 def binomial(p, q):
     kl = p.total_count * (p.probs * (p.logits - q.logits)
                           + (-p.probs).log1p() - (-q.probs).log1p())
     return torch.where(p.total_count > q.total_count, math.inf, kl)
 
 
-@register_kl(r.Exponential, r.Exponential)
 def exponential(p, q):
     ratio = q.rate / p.rate
     return -ratio.log() + ratio - 1
 
 
-@register_kl(r.Gamma, r.Gamma)
 def gamma(p, q):
     return (q.concentration * (p.rate / q.rate).log() + torch.lgamma(q.concentration)
             - torch.lgamma(p.concentration)
@@ -95,7 +74,6 @@ def gamma(p, q):
             + (q.rate - p.rate) * (p.concentration / p.rate))
 
 
-@register_kl(r.Dirichlet, r.Dirichlet)
 def dirichlet(p, q):
     a, b = p.concentration, q.concentration
     total = a.sum(-1)
@@ -103,24 +81,16 @@ def dirichlet(p, q):
             + ((a - b) * (a.digamma() - total.digamma().unsqueeze(-1))).sum(-1))
 
 
-@register_kl(r.Beta, r.Beta)
-def beta(p, q):
-    return dirichlet(p.pair, q.pair)
-
-
-@register_kl(r.Laplace, r.Laplace)
 def laplace(p, q):
     ratio, apart = p.scale / q.scale, (p.loc - q.loc).abs()
     return -ratio.log() + apart / q.scale + ratio * torch.exp(-apart / p.scale) - 1
 
 
-@register_kl(r.Uniform, r.Uniform)
 def uniform(p, q):
     inside = (q.low > p.low) | (q.high < p.high)
     return torch.where(inside, math.inf, ((q.high - q.low) / (p.high - p.low)).log())
 
 
-@register_kl(m.MultivariateNormal, m.MultivariateNormal)
 def multivariate_normal(p, q):
     n = p.event_shape[0]
     a, b = p._unbroadcasted_scale_tril, q._unbroadcasted_scale_tril
@@ -132,14 +102,22 @@ def multivariate_normal(p, q):
     return q.half_logdet() - p.half_logdet() + 0.5 * (spread + shift - n)
 
 
-@register_kl(m.Independent, m.Independent)
 def independent(p, q):
     if p.reinterpreted_batch_ndims != q.reinterpreted_batch_ndims:
         raise NotImplementedError
     return sum_rightmost(kl_divergence(p.base_dist, q.base_dist), p.reinterpreted_batch_ndims)
 
 
-@register_kl(m.LogNormal, m.LogNormal)
-@register_kl(m.HalfNormal, m.HalfNormal)
 def by_base(p, q):
     return kl_divergence(p.base_dist, q.base_dist)
+
+
+TABLE.update({(kind, kind): formula for kind, formula in (
+    (r.Normal, normal), (d.Bernoulli, bernoulli), (d.Categorical, categorical),
+    (d.OneHotCategorical, lambda p, q: categorical(p._categorical, q._categorical)),
+    (d.Poisson, lambda p, q: p.rate * (p.rate.log() - q.rate.log()) - (p.rate - q.rate)),
+    (d.Geometric, lambda p, q: -p.entropy() - torch.log1p(-q.probs) / p.probs - q.logits),
+    (d.Binomial, binomial), (r.Exponential, exponential), (r.Gamma, gamma),
+    (r.Dirichlet, dirichlet), (r.Beta, lambda p, q: dirichlet(p.pair, q.pair)),
+    (r.Laplace, laplace), (r.Uniform, uniform), (m.MultivariateNormal, multivariate_normal),
+    (m.Independent, independent), (m.LogNormal, by_base), (m.HalfNormal, by_base))})

@@ -119,17 +119,54 @@ class ComposeTransform(Transform):
 identity_transform = ComposeTransform([])
 
 
-class ExpTransform(Transform):
-    codomain = c.positive
+def transform(name: str, call, inverse, log_det=None, **attributes) -> type:
+    """A class for one row: the map of x, its inverse of y, and log |dy/dx| of both."""
+    formulas: dict = {"_call": lambda self, x: call(x), "_inverse": lambda self, y: inverse(y)}
+    if log_det is not None:
+        formulas["log_abs_det_jacobian"] = lambda self, x, y: log_det(x, y)
+    return type(name, (Transform,), attributes | formulas | {
+        "__module__": "compat.torch.distributions"})
 
-    def _call(self, x):
-        return x.exp()
 
-    def _inverse(self, y):
-        return y.log()
+def within_unit(y):
+    """y, kept where float numbers between 0 and 1 have a logarithm on both sides."""
+    info = torch.finfo(y.dtype)
+    return y.clamp(min=info.tiny, max=1.0 - info.eps)
 
-    def log_abs_det_jacobian(self, x, y):
-        return x
+
+def logit(y):
+    y = within_unit(y)
+    return y.log() - (-y).log1p()
+
+
+def stretched(x):
+    shifted = (x - x.max(-1, True)[0]).exp()
+    return shifted / shifted.sum(-1, True)
+
+
+def with_diagonal(change):
+    """A map of lower triangles that changes the diagonal."""
+    return lambda x: x.tril(-1) + change(x.diagonal(dim1=-2, dim2=-1)).diag_embed()
+
+
+ExpTransform = transform("ExpTransform", torch.exp, torch.log, lambda x, y: x,
+                         codomain=c.positive)
+SigmoidTransform = transform(
+    "SigmoidTransform", lambda x: within_unit(torch.sigmoid(x)), logit,
+    lambda x, y: -F.softplus(-x) - F.softplus(x), codomain=c.unit_interval)
+SoftplusTransform = transform(
+    "SoftplusTransform", F.softplus, lambda y: (-y).expm1().neg().log() + y,
+    lambda x, y: -F.softplus(-x), codomain=c.positive)
+TanhTransform = transform(
+    "TanhTransform", torch.tanh, torch.atanh,
+    lambda x, y: 2.0 * (math.log(2.0) - x - F.softplus(-2.0 * x)), codomain=c.interval(-1.0, 1.0))
+AbsTransform = transform("AbsTransform", torch.abs, lambda y: y, bijective=False,
+                         codomain=c.positive)
+SoftmaxTransform = transform("SoftmaxTransform", stretched, torch.log, bijective=False,
+                             event_dim=1, domain=c.real_vector, codomain=c.simplex)
+LowerCholeskyTransform = transform(  # exp of the diagonal; zeros above it
+    "LowerCholeskyTransform", with_diagonal(torch.exp), with_diagonal(torch.log), event_dim=2,
+    codomain=c.lower_cholesky)
 
 
 class PowerTransform(Transform):
@@ -149,58 +186,6 @@ class PowerTransform(Transform):
 
     def log_abs_det_jacobian(self, x, y):
         return (self.exponent * y / x).abs().log()
-
-
-class SigmoidTransform(Transform):
-    codomain = c.unit_interval
-
-    def _call(self, x):
-        info = torch.finfo(x.dtype)
-        return torch.clamp(torch.sigmoid(x), min=info.tiny, max=1.0 - info.eps)
-
-    def _inverse(self, y):
-        info = torch.finfo(y.dtype)
-        y = y.clamp(min=info.tiny, max=1.0 - info.eps)
-        return y.log() - (-y).log1p()
-
-    def log_abs_det_jacobian(self, x, y):
-        return -F.softplus(-x) - F.softplus(x)
-
-
-class SoftplusTransform(Transform):
-    codomain = c.positive
-
-    def _call(self, x):
-        return F.softplus(x)
-
-    def _inverse(self, y):
-        return (-y).expm1().neg().log() + y
-
-    def log_abs_det_jacobian(self, x, y):
-        return -F.softplus(-x)
-
-
-class TanhTransform(Transform):
-    codomain = c.interval(-1.0, 1.0)
-
-    def _call(self, x):
-        return x.tanh()
-
-    def _inverse(self, y):
-        return torch.atanh(y)
-
-    def log_abs_det_jacobian(self, x, y):
-        return 2.0 * (math.log(2.0) - x - F.softplus(-2.0 * x))
-
-
-class AbsTransform(Transform):
-    bijective, codomain = False, c.positive
-
-    def _call(self, x):
-        return x.abs()
-
-    def _inverse(self, y):
-        return y
 
 
 class AffineTransform(Transform):
@@ -226,18 +211,6 @@ class AffineTransform(Transform):
         scale = self.scale if isinstance(self.scale, torch.Tensor) else torch.tensor(
             float(self.scale), dtype=x.dtype)
         return sum_rightmost(scale.abs().log().expand(x.shape), self.event_dim)
-
-
-class SoftmaxTransform(Transform):
-    bijective, event_dim = False, 1
-    domain, codomain = c.real_vector, c.simplex
-
-    def _call(self, x):
-        shifted = (x - x.max(-1, True)[0]).exp()
-        return shifted / shifted.sum(-1, True)
-
-    def _inverse(self, y):
-        return y.log()
 
 
 class StickBreakingTransform(Transform):
@@ -269,18 +242,6 @@ class StickBreakingTransform(Transform):
 
     def inverse_shape(self, shape):
         return shape[:-1] + (shape[-1] - 1,)
-
-
-class LowerCholeskyTransform(Transform):
-    """exp of the diagonal; zeros above it."""
-
-    event_dim, codomain = 2, c.lower_cholesky
-
-    def _call(self, x):
-        return x.tril(-1) + x.diagonal(dim1=-2, dim2=-1).exp().diag_embed()
-
-    def _inverse(self, y):
-        return y.tril(-1) + y.diagonal(dim1=-2, dim2=-1).log().diag_embed()
 
 
 class ReshapeTransform(Transform):

@@ -10,6 +10,7 @@ from compat.torch import creation
 from compat.torch.nn import functional as F
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Parameter
+from compat.torch.written import parameters_of, written
 
 NOT_KEPT = {"device", "dtype", "size_average", "reduce"}  # no attributes in PyTorch either
 
@@ -59,19 +60,15 @@ class Layer(Module):
 
 
 def write_init(cls: type, settings: str, buffers: list[str]) -> None:
-    """Source like what one would write by hand: `self.alpha = alpha` for every argument."""
-    space = {"F": F, "start": Module.__init__, "build": cls._build}
-    cls._settings = inspect.signature(eval(f"lambda {settings}: 0", space)).parameters
+    """`self.alpha = alpha` for every argument."""
+    cls._settings = parameters_of(settings, F=F)
     handed = [n for n in inspect.signature(cls._build).parameters if n in cls._settings]
-    lines = [f"def __init__(self, {settings}):", "    start(self)"]
-    for n in cls._settings:
-        if n in buffers:
-            lines.append(f"    self.register_buffer('{n}', {n})")
-        elif n not in handed and n not in NOT_KEPT:
-            lines.append(f"    self.{n} = {n}")
-    lines.append(f"    build(self, {', '.join(f'{n}={n}' for n in handed)})")
-    exec(compile("\n".join(lines), f"<torch.nn.{cls.__name__}>", "exec"), space)
-    cls.__init__ = space["__init__"]
+    kept = [n for n in cls._settings if n not in (*handed, *NOT_KEPT, *buffers)]
+    cls.__init__ = written("__init__", f"self, {settings}", [
+        "start(self)", *(f"self.{n} = {n}" for n in kept),
+        *(f"self.register_buffer('{n}', {n})" for n in buffers if n in cls._settings),
+        f"build(self, {', '.join(f'{n}={n}' for n in handed)})"],
+        F=F, start=Module.__init__, build=cls._build)
     cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
 
 
@@ -82,7 +79,8 @@ def write_forward(cls: type, function: Callable, inputs: str) -> None:
     if "training" in inspect.signature(function).parameters:
         kept.append("training")
     given = "".join(f", {n}=self.{n}" for n in kept)
-    cls.forward = eval(f"lambda self, {inputs}: function({inputs}{given})", {"function": function})
+    cls.forward = written("forward", f"self, {inputs}", [f"return function({inputs}{given})"],
+                          function=function)
 
 
 def layer(name: str, function: Callable, settings: str = "", shown: str = "", base: type = Layer,

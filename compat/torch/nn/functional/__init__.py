@@ -1,8 +1,9 @@
 """`torch.nn.functional`: layers as functions of their parameters."""
 
 from compat.torch.nn.functional.activations import (
-    elu, gelu, glu, hardsigmoid, hardswish, hardtanh, leaky_relu, log_softmax, logsigmoid, mish,
-    relu, relu6, sigmoid, silu, softmax, softmin, softplus, softsign, tanh, tanhshrink,
+    celu, elu, gelu, glu, hardshrink, hardsigmoid, hardswish, hardtanh, leaky_relu, log_softmax,
+    logsigmoid, mish, relu, relu6, selu, sigmoid, silu, softmax, softmin, softplus, softshrink,
+    softsign, tanh, tanhshrink, threshold,
 )
 from compat.torch.nn.functional.attention import (
     multi_head_attention_forward, scaled_dot_product_attention,
@@ -39,10 +40,10 @@ from compat.torch.nn.functional.pooling import (
     max_pool3d_with_indices, max_unpool1d, max_unpool2d, max_unpool3d, unfold,
 )
 from compat.torch.nn.functional.shrinking import (
-    celu, celu_, elu_, gumbel_softmax, hardshrink, hardtanh_, leaky_relu_, prelu, relu_, rrelu,
-    rrelu_, selu, selu_, softshrink, threshold, threshold_,
+    celu_, elu_, gumbel_softmax, hardtanh_, leaky_relu_, prelu, relu_, rrelu, rrelu_, selu_,
+    threshold_,
 )
-from compat.torch.nn.functional.shrinking import threshold as _threshold
+from compat.torch.nn.functional.activations import threshold as _threshold
 from compat.torch.nn.functional.vision import (
     affine_grid, channel_shuffle, grid_sample, interpolate, native_channel_shuffle, pixel_shuffle,
     pixel_unshuffle, upsample, upsample_bilinear, upsample_nearest,
