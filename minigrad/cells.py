@@ -60,9 +60,10 @@ class Cell:
         """Is the Tensor still of the kind that the program was staged for?"""
         tensor = self.tensor(args)
         spec, grad = tensor.spec, getattr(tensor.node, "grad", None)
-        same = spec is self.spec or (
-            spec.aval is self.spec.aval and spec.requires_grad == self.spec.requires_grad)
-        return same and (None if grad is None else grad.spec.aval) is self.grad_aval
+        if spec is not self.spec and (spec.aval is not self.spec.aval
+                                      or spec.requires_grad != self.spec.requires_grad):
+            return False
+        return (None if grad is None else grad.spec.aval) is self.grad_aval
 
     @property
     def variables(self) -> list:

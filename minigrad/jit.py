@@ -56,7 +56,10 @@ class Staged:
         every call bears the same anew."""
         if self.survivors and self.has_run and not self.recurs:
             return False
-        return self.aliases == self.aliases_of(args) and all(c.fits(args) for c in self.cells)
+        for cell in self.cells:
+            if not cell.fits(args):
+                return False
+        return not args or self.aliases == self.aliases_of(args)
 
     def aliases_of(self, args: Sequence[Tensor]) -> tuple:
         """For each argument the first place where the same Tensor is met."""

@@ -15,6 +15,43 @@ from minigrad.core import get_mode
 from minigrad.tree import tree_flatten, tree_unflatten
 
 
+class Variant:
+    """A function staged for one structure of arguments and one choice of what is no Tensor in
+    them: `fixed` has None where `jitted` takes a Tensor, and elsewhere (type, value)."""
+
+    def __init__(self, fn: Callable, tree, fixed: tuple):
+        self.fn, self.tree, self.fixed = fn, tree, fixed
+        self.out_tree, self.out_fixed = None, None  # None: results are Tensors alone
+        self.jitted = minigrad.jit(self.call, cls=Tensor)
+        self.jitted.name = getattr(fn, "__name__", "compiled")
+
+    def call(self, *tensors):
+        given = iter(tensors)
+        args, kwargs = tree_unflatten(
+            self.tree, [next(given) if f is None else f[1] for f in self.fixed])
+        result = self.fn(*args, **kwargs)
+        leaves, self.out_tree = tree_flatten(result)
+        fixed = [None if isinstance(r, core.Tensor) else (r,) for r in leaves]
+        self.out_fixed = fixed if any(fixed) else None
+        return [r for r in leaves if isinstance(r, core.Tensor)] if any(fixed) else result
+
+    def __call__(self, tensors):
+        result = self.jitted(*tensors)
+        if self.out_fixed is None:
+            return result
+        found = iter(result)
+        return tree_unflatten(self.out_tree,
+                              [next(found) if f is None else f[0] for f in self.out_fixed])
+
+    def direct(self, tensors):
+        """The program that alone does a call with these Tensors; None: there is more to do."""
+        if self.out_fixed is None:
+            for staged in next(iter(self.jitted.programs.values()), ()):
+                if staged.launch is not None and staged.fits(tensors):
+                    return staged
+        return None
+
+
 class Compiled:
     """A function with its programs. Tensors are operands; numbers, strings and whatever else are
     part of the key, as PyTorch specialises on them: `k` may be a size or decide a branch."""
@@ -23,27 +60,40 @@ class Compiled:
         functools.update_wrapper(self, fn)
         self.fn, self.fullgraph = fn, fullgraph
         self.variants: dict = {}
+        self.direct: dict = {}  # programs for calls with Tensors alone
 
     @property
     def traces(self) -> int:
         """How often the function was staged."""
-        return sum(staged.traces for staged, _ in filter(None, self.variants.values()))
+        return sum(v.jitted.traces for v in self.variants.values() if v is not None)
 
     def __get__(self, instance, owner):
         return self if instance is None else functools.partial(self, instance)
 
     def __call__(self, *args, **kwargs):
+        key = None
+        if not kwargs:
+            try:
+                key = (get_mode(), *[x.spec for x in args], *map(type, args))
+            except AttributeError:  # not Tensors alone
+                return self.slow_call(args, kwargs, None)
+            staged = self.direct.get(key)
+            if staged is not None and staged.fits(args):
+                return staged.launch(args)
+        return self.slow_call(args, kwargs, key)
+
+    def slow_call(self, args, kwargs, direct):
         leaves, tree = tree_flatten((args, kwargs))
         tensors = [x for x in leaves if isinstance(x, core.Tensor)]
         fixed = tuple(None if isinstance(x, core.Tensor) else (type(x), x) for x in leaves)
         key = tree, fixed, get_mode().grad, tuple(t.spec for t in tensors)
         if key not in self.variants:
-            self.variants[key] = self.variant(tree, fixed)
-        if self.variants[key] is None:
+            self.variants[key] = Variant(self.fn, tree, fixed)
+        variant = self.variants[key]
+        if variant is None:
             return self.fn(*args, **kwargs)
-        staged, rebuild = self.variants[key]
         try:
-            results = staged(*tensors)
+            results = variant(tensors)
         except NEEDS_VALUES as error:
             if self.fullgraph or get_mode().trace is not core.EVAL:
                 raise
@@ -54,29 +104,11 @@ class Compiled:
                 f"torch.compile: {name} runs eagerly for these arguments, because it needs the "
                 f"value of a Tensor in Python, at {line}. Compute with Tensors there "
                 "(torch.where instead of `if`), or move it out of the compiled function.",
-                RuntimeWarning, stacklevel=2)
+                RuntimeWarning, stacklevel=3)
             return self.fn(*args, **kwargs)
-        return rebuild(results)
-
-    def variant(self, tree, fixed):
-        """(the staged function of Tensors alone, what makes the user's result of its results)."""
-        out: dict = {}
-
-        def call(*tensors):
-            given = iter(tensors)
-            leaves = [next(given) if f is None else f[1] for f in fixed]
-            args, kwargs = tree_unflatten(tree, leaves)
-            results, out["tree"] = tree_flatten(self.fn(*args, **kwargs))
-            out["fixed"] = [None if isinstance(r, core.Tensor) else (r,) for r in results]
-            return [r for r in results if isinstance(r, core.Tensor)]
-
-        def rebuild(results):
-            found = iter(results)
-            return tree_unflatten(out["tree"], [
-                next(found) if f is None else f[0] for f in out["fixed"]])
-
-        call.__name__ = getattr(self.fn, "__name__", "compiled")
-        return minigrad.jit(call, cls=Tensor), rebuild
+        if direct is not None and get_mode().trace is core.EVAL:
+            self.direct[direct] = variant.direct(tensors)
+        return results
 
 
 # a traced value was wanted as a bool, a number or an array
