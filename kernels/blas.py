@@ -74,7 +74,7 @@ def library() -> Library | None:
         use_wide_kernels(shared)
     except (AttributeError, OSError):
         return None
-    pool.blas_threads[:] = map(function_address, found[1:])
+    pool.keep_blas_alone(*map(function_address, found[1:]))
     return found
 
 

@@ -163,3 +163,19 @@ def test_opting_out():
     run = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True,
                          env={**os.environ, "MINIGRAD_BLAS": "default"})
     assert run.stdout == "None\n"
+
+
+@needs_openblas
+def test_a_pool_that_ran_before_keeps_blas_to_one_thread():
+    """An elementwise program starts the pool, and only a later one loads BLAS."""
+    program = """
+import ctypes
+from kernels import blas, pool
+pool.start(2)
+library, seen = blas.library(), []
+library.set_threads(2)
+look = pool.KERNEL(lambda table, start, stop: seen.append(library.get_threads()))
+pool.run(ctypes.cast(look, ctypes.c_void_p).value, 0, 8, 1)
+assert seen == [1] * 8 and library.get_threads() == 2, seen
+"""
+    subprocess.run([sys.executable, "-c", program], cwd=ROOT, check=True)
