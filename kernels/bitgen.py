@@ -53,7 +53,7 @@ def philox(key, counter, shape, dtype):
     with np.errstate(over="ignore"):
         high = key + (low < counter).astype(np.uint64)  # carried
     block = [half.astype(np.uint64) for half in (*halves(low), *halves(high))]
-    own = [np.uint64(half) for half in halves(key)]
+    own = [half.astype(np.uint64) for half in halves(key)]
     for _ in range(PHILOX_ROUNDS):
         first, second = block[0] * MULTIPLIERS[0], block[2] * MULTIPLIERS[1]
         block = [second >> HALF ^ block[1] ^ own[0], second & LOW,

@@ -9,7 +9,8 @@ import ml_dtypes
 import numpy as np
 
 from kernels import threefry
-from kernels.reference import erf_inv, quiet
+from kernels.functions import erf_inv
+from kernels.reference import quiet
 
 
 def uniform(key, dtype, low, high):

@@ -88,6 +88,11 @@ def _window(shape, starts, sizes):
 # ---- many windows: where they are --------------------------------------------------------------
 
 
+def _may_leave(start, limit):
+    """Can a window that begins at one of `start` lie outside?"""
+    return start.size and (start.min() < 0 or start.max() > limit)
+
+
 class _Windows:
     """Windows of `sizes` in an operand of `shape`: the plan that gather and scatter share.
 
@@ -103,7 +108,7 @@ class _Windows:
         starts, self.inside = {dim: np.zeros(batch, np.intp) for dim in unmoved}, None
         for position, dim in enumerate(index_map):
             start, limit = indices[..., position], shape[dim] - sizes[dim]
-            if start.size and (start.min() < 0 or start.max() > limit):
+            if _may_leave(start, limit):
                 inside = (start >= 0) & (start <= limit)
                 self.inside = inside if self.inside is None else self.inside & inside
                 start = np.clip(start, 0, limit)
@@ -246,17 +251,25 @@ def _scatter(
         window_axes=numbers.update_window_dims,
     )  # fmt: skip
     out = operand.copy(order="C")
-    block, index = updates.transpose(np.argsort(windows.order)), windows.index
-    if windows.inside is not None and GatherScatterMode.from_any(mode).name != "CLIP":
-        grid = windows.batch + tuple(sizes[dim] for dim in windows.kept)
-        block = block[windows.inside]
-        index = [np.broadcast_to(part, grid)[windows.inside] for part in index]
+    block = updates.transpose(sorted(range(updates.ndim), key=windows.order.__getitem__))
+    clips = GatherScatterMode.from_any(mode).name == "CLIP"
+    _combine(ufunc, out, block, windows, None if clips else windows.inside,
+             unique_indices or math.prod(windows.batch) == 1)
+    return out
+
+
+def _combine(ufunc, out, block, windows, inside, unique):
+    """Write `block` (batch, kept, whole) to its windows of `out`, as far as they are inside."""
+    index = windows.index
+    if inside is not None:
+        grid = windows.batch + tuple(windows.sizes[dim] for dim in windows.kept)
+        block = block[inside]
+        index = [np.broadcast_to(part, grid)[inside] for part in index]
     view = windows.view(out)
     if ufunc is None:
         view[tuple(index)] = block
-    elif unique_indices or math.prod(windows.batch) == 1:
+    elif unique:
         view[tuple(index)] = ufunc(view[tuple(index)], block)
     else:  # flat, because `ufunc.at` is fast for one index array only
         places = np.broadcast_to(windows.flat_positions(index), block.shape)
         ufunc.at(out.reshape(-1), places.reshape(-1), block.reshape(-1))
-    return out

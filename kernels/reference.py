@@ -273,58 +273,6 @@ def is_finite(x):
     return np.isfinite(x)
 
 
-@quiet
-@in_float32
-def logistic(x, **_):
-    """`1 / (1 + exp(-x))`."""
-    return 1 / (1 + np.exp(-x))
-
-
-@quiet
-@in_float32
-def rsqrt(x, **_):
-    """`1 / sqrt(x)`."""
-    return 1 / np.sqrt(x)
-
-
-@in_float32
-def cbrt(x, **_):
-    """The real cube root."""
-    return np.cbrt(x)
-
-
-def _special(name, scipy_name):
-    """A function of `scipy.special`, which is imported at the first call."""
-
-    @quiet
-    @in_float32
-    def kernel(x, **_):
-        from scipy import special
-
-        return getattr(special, scipy_name)(x)
-
-    kernel.__name__ = kernel.__qualname__ = name
-    kernel.__doc__ = f"`scipy.special.{scipy_name}`, in the dtype of `x`."
-    return kernel
-
-
-erf = _special("erf", "erf")
-erfc = _special("erfc", "erfc")
-erf_inv = _special("erf_inv", "erfinv")
-_gammaln = _special("gammaln", "gammaln")
-_psi = _special("psi", "psi")
-
-
-def lgamma(x):
-    """log |Gamma(x)|, infinite at both ends (SciPy has -inf at -inf)."""
-    return _gammaln(np.where(np.equal(x, -np.inf), x.dtype.type(np.inf), x))
-
-
-def digamma(x):
-    """`d lgamma(x) / dx`; nan at the poles, 0 among them (SciPy has -inf there)."""
-    return np.where(np.equal(x, 0), x.dtype.type(np.nan), _psi(x))
-
-
 # ---- bits: NumPy's own shifts already give 0 (or the sign) for amounts out of range ------------
 
 

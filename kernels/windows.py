@@ -8,6 +8,7 @@ a window that slides over an axis is a strided view, never a Python loop over po
 import functools
 import itertools
 import math
+import operator
 from typing import NamedTuple
 
 import ml_dtypes
@@ -129,7 +130,8 @@ def conv_general_dilated(
         x = parts.swapaxes(0, 1).reshape(parts.shape[1], batch_group_count * features, *space)
     windows = _sliding(np.ascontiguousarray(x), weights.shape[2:], window_strides, rhs_dilation)
     out = _correlate(windows, weights, feature_group_count * batch_group_count)
-    return finish(out, dtype).transpose(np.argsort(dimension_numbers.out_spec))
+    order = dimension_numbers.out_spec
+    return finish(out, dtype).transpose(sorted(range(out.ndim), key=order.__getitem__))
 
 
 def _sliding(x, window, strides, dilation):
@@ -327,10 +329,10 @@ def select_and_scatter_add(
             better = ~prefer(best, part)
             best = np.where(better, part, best)
             chosen += better * (number - chosen)  # five times as fast as a masked assignment
-        strides = np.array([math.prod(padded.shape[axis + 1 :]) for axis in range(padded.ndim)])
-        steps = zip(source.shape, strides * window_strides, strict=True)
-        origins = functools.reduce(np.add.outer, (np.arange(n) * step for n, step in steps))
-        places = origins + (np.array(taps) @ strides)[chosen]
+        strides = [math.prod(padded.shape[axis + 1 :]) for axis in range(padded.ndim)]
+        steps = zip(source.shape, strides, window_strides, strict=True)
+        origins = functools.reduce(np.add.outer, (np.arange(n) * s * w for n, s, w in steps))
+        places = origins + np.array([sum(map(operator.mul, tap, strides)) for tap in taps])[chosen]
         np.add.at(out.reshape(-1), places.reshape(-1), source.reshape(-1))
     out = _padded(out, 0, [(-low, -high, 0) for low, high in padding])
     return out.astype(source.dtype, copy=False)

@@ -20,6 +20,7 @@ from minigrad.core import (
     EVAL, NO_GRAD, Tensor, Trace, Tracer, aval_of, box, get_mode, make_box, make_spec, owns,
     using,
 )
+from minigrad.devices import alike, place_of
 from minigrad.imperative.modes import with_grad
 from minigrad.program import StageTrace
 
@@ -61,7 +62,8 @@ class Cell:
         tensor = self.tensor(args)
         spec, grad = tensor.spec, getattr(tensor.node, "grad", None)
         if spec is not self.spec and (spec.aval is not self.spec.aval
-                                      or spec.requires_grad != self.spec.requires_grad):
+                                      or spec.requires_grad != self.spec.requires_grad
+                                      or place_of(spec) is not place_of(self.spec)):
             return False
         return (None if grad is None else grad.spec.aval) is self.grad_aval
 
@@ -94,7 +96,8 @@ class Cell:
     def write_value(self, args: Sequence[Tensor], new: Tensor) -> None:
         tensor = self.tensor(args)
         if get_mode().trace is EVAL:
-            views.array_of(tensor)[...] = new.value
+            array = views.array_of(tensor)
+            array[...] = alike(new.value, array)
             tape.stamps.write(tensor.value)
         else:
             with using(with_grad(get_mode(), False)):

@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.worlds import concrete_of, implementation, world_of, worlds  # noqa: F401
 from minigrad import errors
 
 # ------------------------------------------------------------------ what is known about a value
@@ -73,7 +74,7 @@ class Spec:
     __slots__ = ("aval", "requires_grad", "concrete", "shape", "dtype", "__weakref__")
     aval: Aval
     requires_grad: bool
-    concrete: bool | str  # "python" and "inference" are kinds of concrete
+    concrete: Any  # False: traced. True, "python", "inference", a Device: kinds of concrete
 
     def __repr__(self) -> str:
         marks = ("*" if self.requires_grad else "") + ("" if self.concrete else "?")
@@ -99,7 +100,7 @@ def make_aval(shape: tuple[int, ...], dtype, weak_type: bool = False) -> Aval:
 
 
 @lru_cache(INTERNED)
-def make_spec(aval: Aval, requires_grad: bool = False, concrete: bool = True) -> Spec:
+def make_spec(aval: Aval, requires_grad: bool = False, concrete: Any = True) -> Spec:
     key = aval, requires_grad, concrete
     spec = _specs.get(key)
     if spec is None:
@@ -178,7 +179,7 @@ def aval_of(x) -> Aval:
         return make_aval((), scalar_dtype(type(x)), type(x) is not bool)
     if hasattr(x, "aval"):
         return x.aval
-    if isinstance(x, (np.ndarray, np.generic)):
+    if isinstance(x, (np.ndarray, np.generic)) or type(x) in worlds:
         return make_aval(x.shape, x.dtype)
     if isinstance(x, PYTHON_SCALARS):  # a subclass, such as an IntEnum
         return aval_of(next(t for t in PYTHON_SCALARS if isinstance(x, t))(x))
@@ -248,7 +249,8 @@ class Eval(Trace):
     """Level zero: run the kernel on bare arrays."""
 
     def process(self, primitive, args, params):
-        return primitive.impl(*map(to_array, args), **params)
+        values = [to_array(a) for a in args]
+        return implementation(primitive, values)(*values, **params)
 
 
 class Tracer:
@@ -421,6 +423,8 @@ def box(value, cls: type = Tensor) -> Any:
     if isinstance(value, Tracer):
         return make_box(cls, value, make_spec(value.aval, False, False))
     aval = aval_of(value)
+    if type(value) in worlds:
+        return make_box(cls, value, make_spec(aval, False, concrete_of(value)))
     if not isinstance(value, (np.ndarray, np.generic)):
         value = np.asarray(value, aval.dtype)[()]
     held = cls.canonical(value)

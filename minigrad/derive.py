@@ -22,13 +22,14 @@ from minigrad import debug
 from minigrad.core import (
     NO_GRAD, Spec, aval_of, box, level, make_box, make_spec, python_spec, using,
 )
+from minigrad.devices import common_place
 from minigrad.forward import is_differentiable
 from minigrad.ops.families import instantiate
 from minigrad.program import Eqn, Jaxpr, StageTrace, Var
 from minigrad.reverse import vjp_flat
 from minigrad.programs.simplify import dead_code, simplify
 from minigrad.programs.source import (
-    ARRAYS, CHEAP, TENSORS, display, identifier, instantiate_source, write_program,
+    ARRAYS, CHEAP, TENSORS, display, identifier, instantiate_source, names_on, write_program,
 )
 from minigrad.tree import tree_flatten
 
@@ -60,6 +61,8 @@ class Entry:
         camel = stem.replace("_", " ").title().replace(" ", "")
         self.node_name = f"{camel}Backward{overload or 0}"
         self.view, self.recompute = None, False
+        self.place = common_place(in_specs)  # True, or the device whose kernels it runs
+        self.world = ARRAYS if self.place is True else names_on(self.place.world)
         self.backward, self.source, self.saved = None, "", ()
         self._lifted: Callable | None = None
         self.input_places = [("in", i) for i in range(len(in_specs))]
@@ -108,7 +111,8 @@ def derive(fn: Callable, name: str, specs: Sequence[Spec], cls: type, record: bo
     else:
         entry.forward = program
     recorded = entry.backward is not None
-    entry.out_specs = [make_spec(a, recorded and is_differentiable(a)) for a in entry.out_avals]
+    entry.out_specs = [make_spec(a, recorded and is_differentiable(a), entry.place)
+                       for a in entry.out_avals]
     debug.show(2, name, entry.forward)
     return entry
 
@@ -184,7 +188,7 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
     text, constants = backward_text(entry.name, backward, grads, names, saved_names,
                                             g_names, n_out, consts, strict=False)
     entry.source = display(text).rstrip()
-    entry.backward = instantiate_source(text, constants, ARRAYS)
+    entry.backward = instantiate_source(text, constants, entry.world)
     entry.backward_program = Jaxpr(both.constvars, cotangents + values, grads, backward,
                                    both.consts)
     entry.recompute = bool(mids)

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from minigrad.core import EVAL, Tensor, Tracer, aval_of, get_mode, make_box, make_spec, table
+from minigrad.core import (
+    EVAL, Tensor, Tracer, aval_of, concrete_of, get_mode, make_box, make_spec, table, worlds,
+)
 from minigrad.imperative.hooks import Hooks, RemovableHandle
 from minigrad.imperative.stamps import next_seq, stamps
 
@@ -145,7 +147,7 @@ def conjugated(g, cls: type, dtype, raw: bool):
     shows, and back: of |z|^2 at 1+2j JAX gives 2-4j, PyTorch 2+4j."""
     if dtype.kind != "c" or not cls.conjugates or g is None:
         return g
-    return np.conjugate(g) if raw else table["conj"](g, input_dtype=g.spec.dtype)
+    return g.conj() if raw else table["conj"](g, input_dtype=g.spec.dtype)
 
 
 # ------------------------------------------------------------------ what a node saved
@@ -170,8 +172,9 @@ def unpack(node: Node) -> tuple:
         if type(value) is np.ndarray and spec is not None:  # the usual case, written out
             tensor = object.__new__(cls)
             tensor.value, tensor.spec, tensor.node = value, spec, None
-        elif isinstance(value, (np.ndarray, np.generic)):
-            tensor = make_box(cls, value, spec or make_spec(aval_of(value)))
+        elif isinstance(value, (np.ndarray, np.generic)) or type(value) in worlds:
+            tensor = make_box(cls, value, spec or make_spec(aval_of(value), False,
+                                                            concrete_of(value)))
         elif isinstance(value, Tracer):
             spec = make_spec(value.aval, spec is not None and spec.requires_grad, False)
             tensor = make_box(entry.cls, value, spec)
@@ -193,8 +196,9 @@ def planned(entry, kind: str, i: int) -> tuple:
     """(spec, which edge made it) of a saved value: an input, an output (SELF - i), or neither."""
     if kind == "in":
         wants = i in entry.wanted
-        return make_spec(entry.in_specs[i].aval, wants), entry.wanted.index(i) if wants else None
+        spec = make_spec(entry.in_specs[i].aval, wants, entry.place)
+        return spec, entry.wanted.index(i) if wants else None
     if kind == "out":
         wants = entry.out_specs[i].requires_grad
-        return make_spec(entry.out_avals[i], wants), SELF - i if wants else None
+        return make_spec(entry.out_avals[i], wants, entry.place), SELF - i if wants else None
     return None, None

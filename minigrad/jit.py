@@ -79,7 +79,7 @@ class Staged:
         mode = get_mode()
         if mode.trace is EVAL and not mode.inference and not self.recorded:
             if self.launch is None:
-                self.launch = Launch(self)
+                self.launch = Launch(self, args)
             result = self.launch(args)
             self.has_run = True
             return result
@@ -210,7 +210,7 @@ class Jitted:
             staged = self.stage(leaves, rebuild)
             candidates.append(staged)
         if staged.launch is None:
-            staged.launch = Launch(staged)
+            staged.launch = Launch(staged, leaves)
         return staged, staged.launch.run, staged.launch.operands(leaves)
 
     def kernels(self, *args, **kwargs) -> str:

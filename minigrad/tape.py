@@ -19,6 +19,7 @@ import numpy as np
 
 from minigrad import core, debug
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
+from minigrad.devices import place_of, put
 from minigrad.graph import (
     AccumulateGrad, FreedEntry, Node, Pick, conjugated, current, leaf, node_class, pick, unpack,
 )
@@ -144,7 +145,7 @@ def zero_gradient(entry, spec, raw: bool):
     """Zeros that take no memory, or None if the user's function wants to be told."""
     if not getattr(entry, "materialize", True):
         return None
-    zero = np.broadcast_to(np.zeros((), spec.dtype), spec.shape)
+    zero = put(np.broadcast_to(np.zeros((), spec.dtype), spec.shape), place_of(spec))
     return zero if raw else constant(zero, entry.cls)
 
 
@@ -161,9 +162,10 @@ def accumulate_leaf(node: AccumulateGrad, g, raw: bool) -> None:
         accumulate_tensor(node, g)
     elif node.grad is None:
         if type(g) is np.ndarray and (sys.getrefcount(g) > ALONE or g.base is not None
-                                      or not g.flags.writeable):
+                                      or not g.flags.writeable) or type(g) in core.worlds:
             g = g.copy()
-        node.grad = make_box(node.cls, g, make_spec(node.leaf.aval.strong))
+        node.grad = make_box(node.cls, g, make_spec(node.leaf.aval.strong, False,
+                                                    core.concrete_of(g)))
     else:
         add_in_place(node, g)
     if hooks is not None and hooks.post:
@@ -200,9 +202,10 @@ def add_in_place(node: Node, g) -> None:
     """Whoever holds the Tensor `.grad` sees what is added."""
     old = node.grad
     if old.spec.requires_grad:
-        node.grad = make_box(node_class(node), old.value + g, make_spec(old.aval.strong))
-    elif type(array := old.value) is np.ndarray:
-        np.add(array, g, out=array)
+        node.grad = make_box(node_class(node), old.value + g,
+                             make_spec(old.aval.strong, False, core.concrete_of(g)))
+    elif type(array := old.value) is np.ndarray or type(array) in core.worlds:
+        array += g
         if sys.getrefcount(array) > HELD_ONCE or array.base is not None:
             stamps.write(array)  # a node may have saved it
     else:
@@ -249,7 +252,8 @@ def seed(tensor: Tensor, gradient, create_graph: bool, position: int = 0):
             raise RuntimeError("grad can be implicitly created only for real scalar outputs but "
                                f"got torch.{aval.dtype.name}")
         one = np.ones(aval.shape, aval.dtype)
-        one = one if aval.shape else one[()]
+        one = put(one, place_of(tensor.spec)) if core.worlds else one
+        one = one if aval.shape or core.worlds else one[()]
         return one if raw else constant(one, type(tensor).result_class())
     given = current(box(gradient, type(tensor).result_class()))
     if given.spec.shape != aval.shape:
@@ -318,7 +322,7 @@ def backward(tensors, gradient=None, retain_graph: bool | None = None,
                                create_graph, targets)
         for node, g in arrived.items():
             if type(node) is AccumulateGrad:
-                g = g.copy() if type(g) is np.ndarray else g
+                g = g.copy() if type(g) is np.ndarray or type(g) in core.worlds else g
                 accumulate_leaf(node, g, get_mode().trace is EVAL and not create_graph)
 
 

@@ -15,6 +15,7 @@ from typing import Any
 
 from kernels import heat
 from kernels.grammar import KernelError
+from minigrad.devices import alike
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.ops import calls
 from minigrad.program import Jaxpr, effects_of
@@ -32,15 +33,33 @@ def wants_compiler() -> bool:
     return heat.available()
 
 
-def compiled(program: Jaxpr, into: dict[int, int] | None = None) -> Callable[[Sequence], list]:
+def compiled(program: Jaxpr, into: dict[int, int] | None = None,
+             place: Any = True) -> Callable[[Sequence], list]:
     """A function of a list of arrays that runs the program. `into`: results that are written in
-    the place of operands (result -> operand). It is made once for each program and kept with it."""
-    key = "compiled", tuple(sorted((into or {}).items()))
+    the place of operands (result -> operand). `place`: where the arrays are, True for the host.
+    It is made once for each program and kept with it."""
+    key = "compiled", place, tuple(sorted((into or {}).items()))
     if key not in program.cache:
+        if place is not True:
+            program.cache[key] = on_device(program, into, place)
+            return program.cache[key]
         # effects happen in the order of the program, which a plan need not keep
         make = build if wants_compiler() and not effects_of(program) else by_numpy
         program.cache[key] = make(program, into)
     return program.cache[key]
+
+
+def on_device(program: Jaxpr, into: dict[int, int] | None, place) -> Callable[[Sequence], list]:
+    """The program by the kernels of a device, one after the other."""
+    function, asarray = array_function(program, True, place.world), place.world.asarray
+
+    def run(operands):
+        outs = [asarray(o) for o in function(*map(asarray, operands))]
+        for result, operand in (into or {}).items():
+            operands[operand][...] = alike(outs[result], operands[operand])
+        return outs
+
+    return run
 
 
 def build(program: Jaxpr, into: dict[int, int] | None) -> Any:

@@ -10,7 +10,8 @@ import numpy as np
 
 from minigrad.cells import Cell, settle
 from minigrad.compiler import Overlap, compiled
-from minigrad.core import Tensor, make_box, make_spec
+from minigrad.core import Tensor, concrete_of, make_box, make_spec
+from minigrad.devices import common_place
 from minigrad.imperative.stamps import stamps
 from minigrad.imperative.views import array_of
 
@@ -22,7 +23,7 @@ class Launch:
     A cell's new value is written in place of the old one by the program itself.
     """
 
-    def __init__(self, staged):
+    def __init__(self, staged, args: Sequence[Tensor]):
         program, results = staged.jaxpr, staged.results
         self.program = program
         self.survivors = staged.survivors
@@ -47,9 +48,14 @@ class Launch:
         self.cells = [(c.outer if isinstance(c, Cell) and c.position is None else None,
                        c in written, c) for c in staged.cells if c.variables]
         self.stamped = sorted(set(self.into.values()))
-        self.run = compiled(program, self.into)
-        self.boxes = [(k, cls, make_spec(avals[k])) for k, cls in enumerate(results.classes)]
-        self.specs = [make_spec(a) for a in avals]
+        self.place = place = common_place(
+            [x.spec for x in args] + [c.tensor(args).spec for c in staged.cells
+                                      if isinstance(c, Cell)]
+            + [make_spec(avals[0], False, concrete_of(c)) for c in program.consts])
+        self.run = compiled(program, self.into, place)
+        self.boxes = [(k, cls, make_spec(avals[k], False, place))
+                      for k, cls in enumerate(results.classes)]
+        self.specs = [make_spec(a, False, place) for a in avals]
         self.tree = results.tree
         self.single = results.tree.num_leaves == 1 and results.tree.num_nodes == 1
         if self.single:
@@ -80,7 +86,7 @@ class Launch:
                 values += [x.value for x in cell.operands(args)]
                 continue
             value = outer.value
-            values.append(value if not written or type(value) is np.ndarray else array_of(outer))
+            values.append(array_of(outer) if written and isinstance(value, np.generic) else value)
             if cell.grad_read is not None:
                 values.append(outer.node.grad.value)
         return values
@@ -90,7 +96,7 @@ class Launch:
         try:
             outs = self.run(values)
         except Overlap:  # an operand that is to be written shares memory with another
-            outs = compiled(self.program)(values)
+            outs = compiled(self.program, None, self.place)(values)
             for k, i in self.into.items():
                 values[i][...] = outs[k]
         for i in self.stamped:

@@ -17,6 +17,7 @@ import numpy as np
 
 from minigrad import core
 from minigrad.derive import as_operation
+from minigrad.devices import check_same, common_place
 from minigrad.eager import record
 from minigrad.core import (
     EVAL, ONCE, PYTHON_SCALARS, Spec, Tensor, box, caches_to_clear, get_mode, inlining, make_box,
@@ -78,6 +79,7 @@ class Op:
         except TypeError:  # a static argument that cannot be hashed: nothing is kept
             return self.make_run(mode, operands, specs, statics)(*operands)
         if run is None:
+            check_same(specs)
             boxes = [a for a in operands if isinstance(a, Tensor)]
             if not self.view and record.is_rare((self, key), mode, boxes):
                 return self.run_once(mode, operands, specs, statics)
@@ -118,13 +120,15 @@ class Op:
         finally:
             inlining.reset(token)
         values = [a.value for a in boxes if isinstance(a, Tensor)]
-        concrete = "inference" if mode.inference else True
+        place = common_place(specs)
 
         def finished(o):
             if not isinstance(o, Tensor):
                 o = box(o, self.cls)
-            value = record.owned(o.value, values, self.cls)
-            return make_box(self.cls, value, make_spec(o.spec.aval, False, concrete))
+            held = o.value if place is True else place.world.asarray(o.value)
+            value = record.owned(held, values, self.cls)
+            return make_box(self.cls, value,
+                            make_spec(o.spec.aval, False, record.in_mode(mode, place)))
 
         return tree_map(finished, out) if isinstance(out, (tuple, list, dict)) else finished(out)
 

@@ -15,6 +15,7 @@ from minigrad.core import (
     ONCE, Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
 )
 from minigrad.derive import derive
+from minigrad.devices import common_place, is_marked
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
 from minigrad.programs.source import kernel_params, own
@@ -56,9 +57,9 @@ def as_box(a, cls: type = Tensor) -> Tensor:
         raise errors.leaked_tracer_error(a)
     value = getattr(a, "value", a)
     aval = aval_of(a)
-    if not isinstance(value, (np.ndarray, np.generic)):
+    if not isinstance(value, (np.ndarray, np.generic)) and type(value) not in core.worlds:
         value = np.asarray(value, aval.dtype)[()]
-    return make_box(cls, value, make_spec(aval))
+    return make_box(cls, value, make_spec(aval, False, core.concrete_of(value)))
 
 
 def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
@@ -116,16 +117,19 @@ def is_rare(key, mode: Mode, boxes: Sequence[Tensor]) -> bool:
 def run_once(mode: Mode, primitive: Primitive, boxes: Sequence[Tensor], params: dict, cls: type):
     """The primitive's own rules, by hand: what a derived function does, at more cost a call."""
     values = [core.to_array(b) for b in boxes]
+    place = common_place([b.spec for b in boxes])
+    if place is not True:
+        values = [place.world.asarray(v) for v in values]
     try:
         avals = primitive.abstract(*[b.spec.aval for b in boxes], **params)
     except (TypeError, ValueError) as error:
         raise errors.at_user_line(error) from None
     token = QUIET(IGNORE)
     try:
-        outs = primitive.impl(*values, **kernel_params(primitive, params))
+        outs = core.implementation(primitive, values)(*values, **kernel_params(primitive, params))
     finally:
         LOUD(token)
-    concrete = "inference" if mode.inference else True
+    concrete = in_mode(mode, place)
     if not primitive.multiple_results:
         return make_box(cls, owned(outs, values, cls), make_spec(avals, False, concrete))
     return [make_box(cls, owned(o, values, cls), make_spec(a, False, concrete))
@@ -134,7 +138,16 @@ def run_once(mode: Mode, primitive: Primitive, boxes: Sequence[Tensor], params: 
 
 def owned(out, values: Sequence, cls: type):
     """A result that the user may write shares no memory with operands."""
-    return functools.reduce(own, values, out) if cls.mutable else out
+    world = core.world_of((out,))
+    separate = own if world is None else world.kernels.own
+    return functools.reduce(separate, values, out) if cls.mutable else out
+
+
+def in_mode(mode: Mode, place):
+    """How the specs of results made there say that they are concrete."""
+    if place is True:
+        return "inference" if mode.inference else True
+    return place.marked if mode.inference else place
 
 
 # ------------------------------------------------------------------ what is derived
@@ -156,11 +169,13 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
     entry.view = view
     check_inference(mode, entry)
     debug.show(1, name, *specs, "->", *entry.out_specs)
-    if entry.backward is not None:
+    if entry.backward is not None and entry.place is True:
         entry.backward = hot.warmed_backward(entry, entry.backward, entry.backward_program)
     run = runner(entry)
     if mode.watched:
         return watched(run, entry)
+    if entry.place is not True:
+        return run
     if not view and hot.is_worthwhile(entry.forward):
         return hot.warmed_forward(entry, run)
     return over_array(run) if view and not specs[0].shape else run
@@ -177,10 +192,11 @@ def over_array(run: Callable) -> Callable:
 
 def check_inference(mode: Mode, entry) -> None:
     """Results made in inference mode carry it in their specs, and a node may not save them."""
-    if mode.inference and not (entry.view and entry.in_specs[0].concrete is True):
-        entry.out_specs = [make_spec(s.aval, False, "inference") for s in entry.out_specs]
+    if mode.inference and not (entry.view and not is_marked(entry.in_specs[0])):
+        entry.out_specs = [make_spec(s.aval, False, in_mode(mode, entry.place))
+                           for s in entry.out_specs]
     if entry.backward is not None and any(
-            kind == "in" and entry.in_specs[i].concrete == "inference" for kind, i in entry.saved):
+            kind == "in" and is_marked(entry.in_specs[i]) for kind, i in entry.saved):
         raise RuntimeError(
             "Inference tensors cannot be saved for backward. Please do not use Tensors created in "
             "inference mode in computation tracked by autograd. To work around this, you can make "

@@ -10,9 +10,10 @@ import numpy as np
 
 from minigrad.core import Spec
 from minigrad.derive import Entry, argument_names
+from minigrad.devices import Device
 from minigrad.program import Eqn
 from minigrad.programs.source import (
-    ARRAYS, CHEAP, identifier, instantiate_source, owned_results, write_program,
+    CHEAP, identifier, instantiate_source, owned_results, write_program,
 )
 from minigrad.tree import tree_flatten
 
@@ -22,7 +23,7 @@ def runner(entry: Entry, program: Callable | None = None) -> Callable:
     the node built in place."""
     text, constants = runner_text(entry, program)
     constants = RUNTIME | {"entry": entry, "cls": entry.cls} | constants
-    return instantiate_source(text, constants, ARRAYS)
+    return instantiate_source(text, constants, entry.world)
 
 
 def runner_text(entry: Entry, compiled: Callable | None) -> tuple[str, dict[str, Any]]:
@@ -41,6 +42,8 @@ def runner_text(entry: Entry, compiled: Callable | None) -> tuple[str, dict[str,
     outs = ["out"] if n_out == 1 else [f"out{j}" for j in range(n_out)]
     outs += [f"r{i}" for i in range(len(results) - n_out)]
     body = [f"{a} = {unboxed(a, s, entry)}" for a, s in zip(arguments, entry.in_specs)]
+    if entry.place is not True:
+        results = [f"asarray({r})" for r in results]
     work = [*lines, *(f"{o} = {r}" for o, r in zip(outs, results))]
     if compiled is not None:
         constants = {"program": compiled, "asarray": np.asarray}
@@ -48,7 +51,7 @@ def runner_text(entry: Entry, compiled: Callable | None) -> tuple[str, dict[str,
         given = [a if s.shape else f"asarray({a})" for a, s in zip(arguments, entry.in_specs)]
         body.append(f"{', '.join(outs)}{',' * (len(outs) == 1)} = program([{', '.join(given)}])")
         body += [f"{o} = {o}[()]" for o, v in zip(outs, program.outvars) if not v.aval.shape]
-    elif any(warns(e) for e in program.eqns):
+    elif entry.place is True and any(warns(e) for e in program.eqns):
         body += ["token = quiet(IGNORE)", "try:", *(f"    {w}" for w in work),
                  "finally:", "    loud(token)"]
     else:
@@ -97,8 +100,9 @@ def result_text(entry: Entry, boxes, constants) -> str:
 def unboxed(argument: str, spec: Spec, entry: Entry) -> str:
     """How the array comes out of the box; a Python scalar becomes one where arrays are met."""
     if spec.concrete != "python":
-        return f"{argument}_box.value"
-    if any(a.shape for a in entry.out_avals):
+        at_home = entry.place is True or type(spec.concrete) is Device
+        return f"{argument}_box.value" if at_home else f"asarray({argument}_box.value)"
+    if entry.place is True and any(a.shape for a in entry.out_avals):
         return f"array({argument}_box, {spec.dtype.name})"
     return f"{spec.dtype.name}.type({argument}_box)"
 

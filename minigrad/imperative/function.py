@@ -16,6 +16,7 @@ import numpy as np
 from minigrad import core
 from minigrad.imperative import views
 from minigrad.core import EVAL, Tensor, box, get_mode, make_box, make_spec, table
+from minigrad.devices import place_of, put
 from minigrad.forward import is_differentiable
 from minigrad.graph import Node, conjugated, current, pick, unpack
 from minigrad.imperative.modes import grad_mode
@@ -135,7 +136,8 @@ class FunctionEntry:
         self.in_specs = [a.spec if isinstance(a, Tensor) else None for a in args]
         without = {id(t) for t in context._without_grad}
         self.out_avals = [o.spec.aval for o in outs]
-        self.out_specs = [make_spec(a, is_differentiable(a) and id(o) not in without, True)
+        self.out_specs = [make_spec(a, is_differentiable(a) and id(o) not in without,
+                                    core.concrete_of(o.value))
                           for o, a in zip(outs, self.out_avals)]
         self.saved = [self.place(t, args, outs) for t in context._to_save]
 
@@ -171,7 +173,8 @@ class FunctionEntry:
         return conjugated(grad, self.cls, spec.dtype, False)
 
     def zeros(self, spec):
-        return box(np.zeros(spec.shape, spec.dtype), self.cls) if self.materialize else None
+        zeros = put(np.zeros(spec.shape, spec.dtype), place_of(spec))
+        return box(zeros, self.cls) if self.materialize else None
 
     def fitted(self, i: int, grad):
         """A gradient in the shape and dtype of its input, as far as broadcasting allows."""

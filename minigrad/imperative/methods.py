@@ -13,6 +13,7 @@ import numpy as np
 from minigrad import tape
 from minigrad.imperative import views
 from minigrad.core import Tensor, box, get_mode, make_spec, table
+from minigrad.devices import is_marked
 from minigrad.graph import AccumulateGrad, current, leaf, producer
 from minigrad.imperative.hooks import Hooks, RemovableHandle
 from minigrad.imperative.stamps import TORCH_KINDS, stamps
@@ -47,7 +48,7 @@ def requires_grad_(tensor: Tensor, requires_grad: bool = True) -> Tensor:
     spec = target.spec
     if requires_grad and getattr(spec.dtype, "kind", "V") not in "fcV":
         raise RuntimeError("only Tensors of floating point dtype can require gradients")
-    if requires_grad and spec.concrete == "inference" and not get_mode().inference:
+    if requires_grad and is_marked(spec) and not get_mode().inference:
         raise RuntimeError("Setting requires_grad=True on inference tensor outside InferenceMode "
                            "is not allowed.")
     if is_leaf(target):
@@ -72,7 +73,7 @@ def set_requires_grad(tensor: Tensor, wanted: bool) -> None:
 
 def is_inference(tensor: Tensor) -> bool:
     """Was this made in inference mode?"""
-    return tensor.spec.concrete == "inference"
+    return is_marked(tensor.spec)
 
 
 # ------------------------------------------------------------------ gradients

@@ -17,9 +17,10 @@ import numpy as np
 
 from minigrad import tape
 from minigrad.core import (
-    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_box, make_spec, owns, table,
-    using,
+    EVAL, NO_GRAD, Tensor, Trace, box, get_mode, make_box, make_spec, owns, table, using,
+    worlds,
 )
+from minigrad.devices import alike, is_marked, share_memory
 from minigrad.imperative.modes import with_grad
 from minigrad.eager.runner import register_runtime
 
@@ -60,7 +61,7 @@ def live_views(root: Tensor) -> list[Tensor]:
 def array_of(tensor: Tensor) -> np.ndarray:
     """The writable array of a Tensor; a value of rank zero, held as a NumPy scalar until now,
     becomes an array that views, `numpy()` and later writes share."""
-    if type(tensor.value) is not np.ndarray:
+    if type(tensor.value) is not np.ndarray and type(tensor.value) not in worlds:
         tensor.value = np.array(tensor.value)
     return tensor.value
 
@@ -84,7 +85,7 @@ def write(tensor: Tensor, new: Tensor) -> Tensor:
         check_writable(mode.trace, root)
         if not owns(mode.trace, new):
             new = table["copy"](new)
-    elif root.spec.concrete == "inference" and not mode.inference:
+    elif is_marked(root.spec) and not mode.inference:
         raise RuntimeError(INFERENCE_WRITE)
     fresh = recorded and is_fresh(new)
     if recorded and not fresh and target is root:
@@ -163,13 +164,13 @@ def overwrite(target: Tensor, new: Tensor, fresh: bool) -> None:
     """Put the numbers into the memory of `target`, and mend what a fresh node has saved."""
     array, node = array_of(target), new.node
     if not fresh or node.saved is None:
-        array[...] = new.value
+        array[...] = alike(new.value, array)
         tape.stamps.write(array)
         return
     # what the node saved of the old value must survive the write ...
-    saved = [s.copy() if type(s) is np.ndarray and s is not new.value
-             and np.may_share_memory(s, array) else s for s in node.saved]
-    array[...] = new.value
+    saved = [s.copy() if type(s) is type(array) and s is not new.value
+             and share_memory(s, array) else s for s in node.saved]
+    array[...] = alike(new.value, array)
     tape.stamps.write(array)
     # ... and where it saved its result, that is what lies in `array` until the next write
     node.saved = tuple(array if s is new.value else s for s in saved)

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
     EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, owns, using,
+    world_of,
 )
 from minigrad.forward import JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_jaxpr
 from minigrad.ops.bodies import (
@@ -17,7 +18,7 @@ from minigrad.ops.families import broadcast_batch, instantiate, move_axis
 from minigrad.program import Jaxpr, effects_of, eval_jaxpr, stage
 from minigrad.reverse import backward_pass
 from minigrad.programs.simplify import dead_code
-from minigrad.programs.source import array_function
+from minigrad.programs.source import run_program
 from minigrad.tree import tree_flatten, tree_unflatten
 
 # ------------------------------------------------------------------ jit and checkpoint
@@ -67,9 +68,9 @@ COLD_CALLS = 2  # calls of a program that run its NumPy kernels; then it is comp
 
 def call_impl(*args, jaxpr, **_):
     count = jaxpr.cache["calls"] = jaxpr.cache.get("calls", 0) + 1
-    if count > COLD_CALLS and compile_program is not None:
+    if count > COLD_CALLS and compile_program is not None and world_of(args) is None:
         return compile_program(jaxpr)(args)
-    return array_function(jaxpr, owned=True)(*args)
+    return run_program(jaxpr, args, owned=True)
 
 
 def jit_partial_eval(trace: LinearTrace, args, *, jaxpr, **params):
@@ -214,7 +215,7 @@ def custom_jvp_batch(size, args, dims, *, call_jaxpr, jvp_jaxpr_fun, num_consts,
 
 
 custom_jvp_call_p = Primitive(
-    "custom_jvp_call", lambda *args, call_jaxpr, **_: array_function(call_jaxpr)(*args),
+    "custom_jvp_call", lambda *args, call_jaxpr, **_: run_program(call_jaxpr, args),
     lambda *avals, call_jaxpr, **_: list(call_jaxpr.out_avals), custom_jvp_rule,
     batch=custom_jvp_batch, multiple_results=True)
 
@@ -414,7 +415,7 @@ def sum_batch(g):
 
 
 custom_vjp_call_p = Primitive(
-    "custom_vjp_call", lambda *args, call_jaxpr, **_: array_function(call_jaxpr)(*args),
+    "custom_vjp_call", lambda *args, call_jaxpr, **_: run_program(call_jaxpr, args),
     lambda *avals, call_jaxpr, **_: list(call_jaxpr.out_avals), custom_vjp_rule,
     batch=custom_vjp_batch, multiple_results=True)
 

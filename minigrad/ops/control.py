@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.batch import batch_jaxpr
-from minigrad.core import Aval, Linear, Primitive, aval_of, box, is_linear
+from minigrad.core import Aval, Linear, Primitive, aval_of, box, is_linear, world_of
 from minigrad.forward import LinearTrace, jvp_jaxpr
 from minigrad.ops.bodies import (
     as_dims, close_over, fixpoint, invert, merge, partial_eval_jaxpr, pick, reorder_inputs,
@@ -20,15 +20,16 @@ from minigrad.ops.bodies import (
 )
 from minigrad.ops.families import add_any, broadcast_batch, instantiate, move_axis, zeros_like
 from minigrad.program import Jaxpr, Var, eval_jaxpr, stage
-from minigrad.programs.source import array_function
+from minigrad.programs.source import array_function, run_program
 
 # ------------------------------------------------------------------ scan
 
 
 def scan_impl(*args, jaxpr, length, reverse, num_consts, num_carry, **_):
-    step = array_function(jaxpr)
+    world = world_of(args)
+    step, empty = array_function(jaxpr, world=world), np.empty if world is None else world.empty
     consts, carry, xs = split_list(args, num_consts, num_carry)
-    ys = [np.empty((length, *a.shape), a.dtype) for a in jaxpr.out_avals[num_carry:]]
+    ys = [empty((length, *a.shape), a.dtype) for a in jaxpr.out_avals[num_carry:]]
     for i in reversed(range(length)) if reverse else range(length):
         outs = step(*consts, *carry, *[x[i] for x in xs])
         carry = outs[:num_carry]
@@ -197,7 +198,8 @@ scan_p = Primitive("scan", scan_impl, scan_abstract, scan_jvp, scan_transpose, s
 
 
 def while_impl(*args, cond_jaxpr, cond_nconsts, body_jaxpr, body_nconsts):
-    test, step = array_function(cond_jaxpr), array_function(body_jaxpr)
+    world = world_of(args)
+    test, step = (array_function(p, world=world) for p in (cond_jaxpr, body_jaxpr))
     c_consts, b_consts, carry = split_list(args, cond_nconsts, body_nconsts)
     while test(*c_consts, *carry)[0]:
         carry = step(*b_consts, *carry)
@@ -333,7 +335,7 @@ while_p = Primitive(
 
 def cond_impl(index, *operands, branches, **_):
     which = min(max(int(index), 0), len(branches) - 1)
-    return array_function(branches[which])(*operands)
+    return run_program(branches[which], operands)
 
 
 def cond_jvp(primals, tangents, *, branches, **params):

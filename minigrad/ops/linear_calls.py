@@ -9,7 +9,7 @@ from minigrad.core import Linear, Primitive, aval_of, box
 from minigrad.ops.bodies import as_dims, close_over, split_list
 from minigrad.ops.families import instantiate, move_axis
 from minigrad.program import stage
-from minigrad.programs.source import array_function
+from minigrad.programs.source import run_program
 from minigrad.tree import tree_flatten, tree_unflatten
 
 
@@ -52,7 +52,7 @@ def linear_call_batch(size, args, dims, *, callee, transpose_thunk, num_callee_c
 
 
 linear_call_p = Primitive(
-    "linear_call", lambda *args, callee, **_: array_function(callee)(*args),
+    "linear_call", lambda *args, callee, **_: run_program(callee, args),
     lambda *avals, callee, **_: list(callee.out_avals),
     linear_call_jvp, linear_call_transpose, linear_call_batch, multiple_results=True)
 

@@ -15,7 +15,7 @@ import numpy as np
 
 from kernels import ordering
 from kernels.indexing import GatherDimensionNumbers
-from minigrad.core import Primitive, aval_of, make_aval
+from minigrad.core import Primitive, aval_of, implementation, make_aval
 from minigrad.ops.axes import computed, skip, without
 from minigrad.ops.families import dtype_kind, move_axis
 from minigrad.ops.indexing import gather
@@ -108,7 +108,8 @@ top_k = Primitive(  # the k largest, largest first, and where they were
 def approx_top_k_impl(x, *, reduction_dimension=-1, is_max_k=True, **params):
     """Exact, as XLA's is on the CPU. The smallest are the largest of the negated."""
     count = approx_top_k_size(x.shape, reduction_dimension=reduction_dimension, **params)
-    values, places = ordering.top_k(x if is_max_k else -x, k=count, axis=reduction_dimension)
+    kernel = implementation(top_k, (x,))
+    values, places = kernel(x if is_max_k else -x, k=count, axis=reduction_dimension)
     return (values if is_max_k else -values), places
 
 

@@ -33,7 +33,7 @@ from minigrad.ops.ordering import sort
 from minigrad.ops.selection import stop_gradient
 from minigrad.ops.shaping import iota, reshape_to, slice_in_dim
 from minigrad.program import Jaxpr, eval_jaxpr, stage
-from minigrad.programs.source import array_function
+from minigrad.programs.source import run_program
 from minigrad.tree import tree_flatten, tree_unflatten
 
 # ------------------------------------------------------------------ triangular_solve
@@ -183,7 +183,7 @@ def flat(groups) -> list:
 
 def custom_linear_solve_impl(*args, const_lengths, jaxprs):
     consts, b = split_operands(args, const_lengths)
-    return array_function(jaxprs.solve)(*consts.solve, *b)
+    return run_program(jaxprs.solve, [*consts.solve, *b])
 
 
 def custom_linear_solve_abstract(*avals, const_lengths, jaxprs):

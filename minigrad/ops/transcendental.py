@@ -16,7 +16,7 @@ import math
 import ml_dtypes
 import numpy as np
 
-from kernels import reference
+from kernels import functions
 from minigrad.core import aval_of, make_aval
 from minigrad.ops.elementwise import (
     abs_, add, div, eq, gt, integer_pow, mul, neg, replace_zero, sign, square, sub,
@@ -48,7 +48,7 @@ tanh = elementwise(  # t (1 + tanh) (1 - tanh)
     "tanh", np.tanh, scalar="tanh(x)", defaults=ACCURACY,
     jvp=(lambda t, out, x, **_: mul(add(t, mul(t, out)), sub(1.0, out)),))
 
-logistic = elementwise("logistic", reference.logistic, scalar="1 / (1 + exp(-x))",
+logistic = elementwise("logistic", functions.logistic, scalar="1 / (1 + exp(-x))",
                        defaults=ACCURACY,
                        jvp=(lambda t, out, x, **_: mul(t, mul(out, sub(1.0, out))),))
 
@@ -58,11 +58,11 @@ logistic = elementwise("logistic", reference.logistic, scalar="1 / (1 + exp(-x))
 sqrt = elementwise("sqrt", np.sqrt, scalar="sqrt(x)", defaults=ACCURACY,
                    jvp=(lambda t, out, x, **_: mul(t, div(0.5, out)),))
 
-rsqrt = elementwise("rsqrt", reference.rsqrt, scalar="1 / sqrt(x)", defaults=ACCURACY,
+rsqrt = elementwise("rsqrt", functions.rsqrt, scalar="1 / sqrt(x)", defaults=ACCURACY,
                     jvp=(lambda t, out, x, **_: mul(t, mul(-0.5, div(out, x))),))
 
 cbrt = elementwise(
-    "cbrt", reference.cbrt, scalar="cbrt(x)", accepts="f", defaults=ACCURACY,
+    "cbrt", functions.cbrt, scalar="cbrt(x)", accepts="f", defaults=ACCURACY,
     jvp=(lambda t, out, x, **_: mul(t, mul(1 / 3, integer_pow(out, y=-2))),))
 
 
@@ -85,12 +85,8 @@ def pow_tangent_of_base(t, out, x, y):
     return mul(t, select(constant, flat, mul(replace_zero(y), pow_(x, sub(y, filled(y, 1))))))
 
 
-def power(x, y):
-    return np.power(x, y if y.dtype == x.dtype else y.astype(x.dtype))
-
-
 pow_ = elementwise(
-    "pow", power, scalar="pow(x, y)",
+    "pow", functions.power, scalar="pow(x, y)",
     jvp=(pow_tangent_of_base,
          lambda t, out, x, y: mul(t, mul(log(replace_zero(x)), out))),
 )
@@ -116,15 +112,8 @@ acos = elementwise("acos", np.arccos, scalar="acos(x)",
 atan = elementwise("atan", np.arctan, scalar="atan(x)",
                    jvp=(lambda t, out, x: div(t, add(1.0, square(x))),))
 
-def atan2_kernel(x, y):
-    """Of complex operands, the continuation: -i log((y + ix) / sqrt(x^2 + y^2))."""
-    if np.iscomplexobj(x):
-        return (-1j * np.log((y + 1j * x) / np.sqrt(x * x + y * y))).astype(x.dtype)
-    return np.arctan2(x, y)
-
-
 atan2 = elementwise(  # the angle of the point (y, x), which lax passes as (x, y)
-    "atan2", atan2_kernel, scalar="atan2(x, y)",
+    "atan2", functions.atan2, scalar="atan2(x, y)",
     jvp=(lambda t, out, x, y: mul(t, div(y, add(square(x), square(y)))),
          lambda t, out, x, y: mul(t, div(neg(x), add(square(x), square(y))))))
 
@@ -149,36 +138,22 @@ atanh = elementwise(
 TWO_OVER_ROOT_PI = 2.0 / math.sqrt(math.pi)
 
 erf = elementwise(
-    "erf", reference.erf, scalar="erf(x)", accepts="f",
+    "erf", functions.erf, scalar="erf(x)", accepts="f",
     jvp=(lambda t, out, x: mul(TWO_OVER_ROOT_PI, mul(t, exp(neg(square(x))))),))
 
 erfc = elementwise(
-    "erfc", reference.erfc, scalar="erfc(x)", accepts="f",
+    "erfc", functions.erfc, scalar="erfc(x)", accepts="f",
     jvp=(lambda t, out, x: mul(-TWO_OVER_ROOT_PI, mul(t, exp(neg(square(x))))),))
 
 erf_inv = elementwise(
-    "erf_inv", reference.erf_inv, scalar="erf_inv(x)", accepts="f",
+    "erf_inv", functions.erf_inv, scalar="erf_inv(x)", accepts="f",
     jvp=(lambda t, out, x: mul(1.0 / TWO_OVER_ROOT_PI, mul(t, exp(square(out)))),))
 
-lgamma = elementwise("lgamma", reference.lgamma, scalar="lgamma(x)", accepts="f",
+lgamma = elementwise("lgamma", functions.lgamma, scalar="lgamma(x)", accepts="f",
                      jvp=(lambda t, out, x: mul(t, digamma(x)),))
 
-digamma = elementwise("digamma", reference.digamma, scalar="digamma(x)", accepts="f",
+digamma = elementwise("digamma", functions.digamma, scalar="digamma(x)", accepts="f",
                       jvp=(lambda t, out, x: mul(t, polygamma(1.0, x)),))
-
-
-def scipy(name: str):
-    """A function of `scipy.special` of one or two operands, imported at the first call."""
-
-    def kernel(*args):
-        from scipy import special
-
-        dtype = args[0].dtype
-        wide = [np.asarray(x, np.promote_types(x.dtype, np.float32)) for x in args]
-        return getattr(special, name)(*wide).astype(dtype)
-
-    return np.errstate(all="ignore")(kernel)
-
 
 def not_supported(message: str):
     def rule(t, out, *args):
@@ -186,64 +161,33 @@ def not_supported(message: str):
 
     return rule
 
-
-def polygamma_kernel(m, x):
-    """The m-th derivative of digamma: (-1)^(m+1) m! zeta(m + 1, x)."""
-    from scipy import special
-
-    with np.errstate(all="ignore"):
-        m, wide = np.asarray(m, np.float64), np.asarray(x, np.float64)
-        higher = (-1.0) ** (m + 1) * special.gamma(m + 1) * special.zeta(m + 1, wide)
-        return np.where(m == 0, special.psi(wide), higher).astype(x.dtype)
-
-
 polygamma = elementwise(
-    "polygamma", polygamma_kernel, scalar="polygamma(x, y)", accepts="f",
+    "polygamma", functions.polygamma, scalar="polygamma(x, y)", accepts="f",
     jvp=(not_supported("polygamma gradient with respect to m is not supported"),
          lambda t, out, m, x: mul(t, polygamma(add(m, 1.0), x))))
 
-zeta = elementwise("zeta", scipy("zeta"), scalar="zeta(x, y)", accepts="f", arity=2)
+zeta = elementwise("zeta", functions.zeta, scalar="zeta(x, y)", accepts="f", arity=2)
 
 
 def igamma_density(t, a, x):
     """t x^(a-1) e^(-x) / Gamma(a): the derivative of igamma by x."""
     return mul(t, exp(sub(add(neg(x), mul(sub(a, filled(a, 1)), log(x))), lgamma(a))))
 
-
-def igamma_grad_a_kernel(a, x):
-    """The derivative by `a` of the series igamma(a, x) = sum x^(a+n) e^(-x) / Gamma(a+n+1)."""
-    from scipy import special
-
-    dtype = a.dtype
-    a, x = np.broadcast_arrays(np.asarray(a, np.float64), np.asarray(x, np.float64))
-    with np.errstate(all="ignore"):
-        safe = np.where(x > 0, x, 1.0)
-        term = np.exp(a * np.log(safe) - safe - special.gammaln(a + 1))
-        slope = np.log(safe) - special.psi(a + 1)  # the logarithmic derivative of the term
-        total, n = term * slope, 0
-        while n < safe.max(initial=0) or np.any(np.abs(term * slope) > 1e-17):
-            n += 1
-            term, slope = term * safe / (a + n), slope - 1 / (a + n)
-            total = total + term * slope
-        total = np.where(x == 0, 0.0, total)
-        return np.where((a <= 0) | ~(x >= 0), np.nan, total).astype(dtype)
-
-
-igamma_grad_a = elementwise("igamma_grad_a", igamma_grad_a_kernel, scalar="igamma_grad_a(x, y)",
+igamma_grad_a = elementwise("igamma_grad_a", functions.igamma_grad_a, scalar="igamma_grad_a(x, y)",
                             accepts="f", arity=2)
 
 igamma = elementwise(
-    "igamma", scipy("gammainc"), scalar="igamma(x, y)", accepts="f",
+    "igamma", functions.igamma, scalar="igamma(x, y)", accepts="f",
     jvp=(lambda t, out, a, x: mul(t, igamma_grad_a(a, x)),
          lambda t, out, a, x: igamma_density(t, a, x)))
 
 igammac = elementwise(
-    "igammac", scipy("gammaincc"), scalar="igammac(x, y)", accepts="f",
+    "igammac", functions.igammac, scalar="igammac(x, y)", accepts="f",
     jvp=(lambda t, out, a, x: neg(mul(t, igamma_grad_a(a, x))),
          lambda t, out, a, x: neg(igamma_density(t, a, x))))
 
 regularized_incomplete_beta = elementwise(
-    "regularized_incomplete_beta", scipy("betainc"),
+    "regularized_incomplete_beta", functions.regularized_incomplete_beta,
     scalar="regularized_incomplete_beta(x, y, z)", accepts="f",
     jvp=(not_supported("Betainc gradient with respect to a and b not supported."),) * 2
     + (lambda t, out, a, b, x: mul(beta_density(a, b, x), t),))
@@ -256,7 +200,7 @@ def beta_density(a, b, x):
 
 
 bessel_i0e = elementwise(
-    "bessel_i0e", scipy("i0e"), scalar="bessel_i0e(x)", accepts="f",
+    "bessel_i0e", functions.bessel_i0e, scalar="bessel_i0e(x)", accepts="f",
     jvp=(lambda t, out, x: mul(t, sub(bessel_i1e(x), mul(sign(x), out))),))
 
 
@@ -269,5 +213,5 @@ def bessel_i1e_tangent(t, out, x):
     return mul(t, select(away, slope, filled(x, 0.5)))
 
 
-bessel_i1e = elementwise("bessel_i1e", scipy("i1e"), scalar="bessel_i1e(x)", accepts="f",
+bessel_i1e = elementwise("bessel_i1e", functions.bessel_i1e, scalar="bessel_i1e(x)", accepts="f",
                          jvp=(bessel_i1e_tangent,))

@@ -21,7 +21,7 @@ import numpy as np
 from kernels import pooling, reductions
 from kernels import windows as kernels
 from kernels.reference import highest, lowest
-from minigrad.core import BOOL, Primitive, aval_of, make_aval
+from minigrad.core import BOOL, Primitive, aval_of, make_aval, world_of
 from minigrad.forward import jvp_flat, jvp_jaxpr
 from minigrad.ops.axes import check_sizes, insert, moves, skip
 from minigrad.ops.calls import custom_jvp
@@ -35,7 +35,7 @@ from minigrad.ops.shaping import (
     concatenate, example_by_example, pad, rev, slice_, slice_in_dim,
 )
 from minigrad.ops.transcendental import exp, log1p
-from minigrad.programs.source import array_function
+from minigrad.programs.source import run_program
 
 # ------------------------------------------------------------------ shapes and batching
 
@@ -173,15 +173,15 @@ select_and_scatter_add = linear(  # source, operand -> each element of source pu
 
 def reduce_window_impl(*operands, jaxpr, consts, **window):
     """The kernel takes identities for initial values; others also count once in every window."""
-    run = array_function(jaxpr)
-
     def combine(*pairs):
-        return run(*consts, *pairs)
+        return run_program(jaxpr, [*consts, *pairs])
 
-    out = kernels.reduce_window(*operands, function=combine, **window)
+    world = world_of(operands)
+    on = kernels if world is None else world.kernels.windows
+    out = on.reduce_window(*operands, function=combine, **window)
     outs = out if isinstance(out, tuple) else (out,)
     initials = operands[len(outs):]
-    return combine(*(np.broadcast_to(i, outs[0].shape) for i in initials), *outs)
+    return combine(*(on.np.broadcast_to(i, outs[0].shape) for i in initials), *outs)
 
 
 def reduce_window_abstract(*avals, jaxpr, consts, **window):

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from minigrad import debug
-from minigrad.core import Primitive, Tensor, make_box, make_spec, table
+from minigrad.core import Primitive, Tensor, make_box, make_spec, table, world_of
 from minigrad.ops.families import dtype_kind
 from minigrad.program import Atom, Eqn, Jaxpr, Literal, Var
 from minigrad.programs.simplify import inline_calls, simplify
@@ -216,6 +216,17 @@ ARRAYS: dict[str, Any] = {"__name__": "minigrad.derived"}  # names -> kernels on
 TENSORS: dict[str, Any] = {"__name__": "minigrad.derived"}  # names -> primitives on Tensors
 
 
+def names_on(world) -> dict[str, Any]:
+    """The same names for kernels on the arrays of a device (`minigrad.devices.World`)."""
+    if len(world.names) <= len(table):
+        asarray, array = world.asarray, world.kernels.copy
+        world.names.update(
+            {identifier(n): world.implementation(p) for n, p in table.items()},
+            __name__="minigrad.derived", constant=world.constant, asarray=asarray,
+            array=lambda x: array(asarray(x)), own=lambda x, source: world.kernels.own(x, source))
+    return world.names
+
+
 def refresh_worlds() -> None:
     for name, primitive in table.items():
         ARRAYS[identifier(name)] = primitive.impl
@@ -240,6 +251,8 @@ def instantiate_source(text: str, constants: dict[str, Any], world: dict,
 
 
 def constant_in(value, world: dict, cls: type):
+    if "constant" in world:
+        return world["constant"](value)
     if not isinstance(value, Literal):
         return value
     if type(value) is Number and world is TENSORS:
@@ -277,11 +290,11 @@ def own(result, source):
 ARRAYS |= {"own": own, "array": np.array}
 
 
-def array_function(program: Jaxpr, owned: bool = False) -> Callable[..., list]:
+def array_function(program: Jaxpr, owned: bool = False, world=None) -> Callable[..., list]:
     """A program as a function of bare arrays: its source, with kernels for names. Kept with the
     program. (The reference path of `jit`, scan, while and cond.) `owned`: results share no memory
-    with operands, which a caller may write afterwards."""
-    key = "arrays", owned
+    with operands, which a caller may write afterwards. `world`: of the arrays, if not NumPy's."""
+    key = "arrays", owned, world
     if key not in program.cache:
         small = simplify(inline_calls(program))
         arguments = [f"x{i}" for i in range(len(small.invars))]
@@ -294,5 +307,11 @@ def array_function(program: Jaxpr, owned: bool = False) -> Callable[..., list]:
         body = [*lines, f"return [{', '.join(results)}]"]
         text = (f"def run_program({', '.join(arguments)}):\n"
                 + "".join(f"    {b}\n" for b in body))
-        program.cache[key] = instantiate_source(text, constants, ARRAYS)
+        program.cache[key] = instantiate_source(
+            text, constants, ARRAYS if world is None else names_on(world))
     return program.cache[key]
+
+
+def run_program(program: Jaxpr, arrays: Sequence, owned: bool = False) -> list:
+    """A program on bare arrays, with the kernels that their types ask for."""
+    return array_function(program, owned, world_of(arrays))(*arrays)
