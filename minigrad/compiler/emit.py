@@ -108,26 +108,26 @@ class Writer(Passes):
         late = [e for e in region.eqns if e.outvars[0] in region.late]
         self.extent = math.prod(self.sizes[a] for a in self.rows)
         self.width = math.prod(self.sizes[a] for a in self.cols)
-        blocks = 1
-        self.blocked = bool(late or self.saved) and bool(self.rows) and not region.outer
-        if self.blocked:
-            blocks = min(self.extent, max(1, min(64, self.extent * self.width // CHUNK)))
-            self.block = -(-self.extent // blocks)
-            blocks = -(-self.extent // self.block)
-        self.blocks = blocks
+        self.count_blocks(late)
         return self.nest(late)
+
+    def count_blocks(self, late: list[Eqn]) -> None:
+        """Blocks of rows whose partial sums are added in order."""
+        self.blocks = 1
+        self.blocked = bool(late or self.saved) and bool(self.rows) and not self.region.outer
+        if self.blocked:
+            most = min(64, self.extent * self.width // CHUNK)
+            self.divide_rows(min(self.extent, max(1, most)))
+
+    def divide_rows(self, blocks: int, multiple: int = 1) -> None:
+        self.block = -(-self.extent // (blocks * multiple)) * multiple
+        self.blocks = -(-self.extent // self.block)
 
     def nest(self, late: list[Eqn]) -> list[Kernel]:
         region = self.region
         accumulators = [self.accumulator(e) for e in late]
         ends: list[str] = []
-        for k, name in enumerate(self.rows):
-            if len(self.rows) > 1:
-                inner = math.prod(self.sizes[a] for a in self.rows[k + 1:])
-                text = "i" if inner == 1 else f"i // {inner}"
-                if k:
-                    text = f"{text if inner == 1 else f'({text})'} % {self.sizes[name]}"
-                self.row.lines.append(f"{self.spelling[name]} = {text}")
+        self.row.lines += self.divided("i", self.rows)
         last = max(self.levels.values(), default=0)
         for level in range(last + 1):
             self.pass_over_row(level, late)
@@ -165,6 +165,17 @@ class Writer(Passes):
             if self.blocked and self.blocks > 1:
                 kernels.append(a.combine(name))
         return kernels
+
+    def divided(self, whole: str, axes: Sequence[str]) -> list[str]:
+        """Positions along axes that one loop runs over."""
+        lines = []
+        for k, name in enumerate(axes if len(axes) > 1 else ()):
+            inner = math.prod(self.sizes[a] for a in axes[k + 1:])
+            text = whole if inner == 1 else f"{whole} // {inner}"
+            if k:
+                text = f"{text if inner == 1 else f'({text})'} % {self.sizes[name]}"
+            lines.append(f"{self.spelling[name]} = {text}")
+        return lines
 
     def outer_loops(self, late: list[Eqn], lines: list[str]) -> list[str]:
         """Loops around a reduction over middle axes: for each of them the result starts anew."""
@@ -261,12 +272,7 @@ class Writer(Passes):
                                                                        self.row)))
             return
         value = self.pull(eqn.invars[0], inner, loop)
-        if self.region.outer:
-            out = eqn.outvars[0]
-            target = f"{self.array(out, True)}[{self.place(out)}]"
-        else:
-            target = acc.target()
-        tails.append(step(eqn, target, value))
+        tails.append(step(eqn, acc.target(), value))
 
     def store_rows(self) -> None:
         """Results with one number a row, and sums of such numbers."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from kernels.cuda.emit import Schedule
 from minigrad.compiler.scalar import EXPENSIVE, REDUCERS
 from minigrad.program import Eqn
 
 
 class Kernel:
-    """The text of one function, and what its parameters are: variables, or ("partial", ...)."""
+    """The text of one function, and what its parameters are: variables, or memory of its own.
+    `schedule`: how a GPU's threads share its loops."""
+
+    schedule: Schedule | None = None
 
     def __init__(self, name: str, parameters: list, types: list[str], lines: list[str],
                  extent: int, grain: int):
@@ -30,10 +34,11 @@ class Kernel:
 
 
 class Temporary:
-    """Memory that a kernel needs beside its operands and results: partial sums, one row."""
+    """Memory that a kernel needs beside its operands and results: partial sums, one row.
+    `in_registers`: a row that a GPU's threads keep between them."""
 
-    def __init__(self, dtype, size: int):
-        self.dtype, self.size = dtype, size
+    def __init__(self, dtype, size: int, in_registers: bool = False):
+        self.dtype, self.size, self.in_registers = dtype, size, in_registers
 
 
 class Scope:

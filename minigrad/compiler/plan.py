@@ -29,6 +29,11 @@ from minigrad.compiler.steps import (
 from minigrad.program import Eqn, Jaxpr, Literal, Var
 
 class Planner:
+    """For the CPU: `writer` makes kernels of regions, SPECIAL knows equations that run by
+    themselves and need no NumPy."""
+
+    writer = Writer
+
     def __init__(self, program: Jaxpr, into: dict[int, int]):
         self.program = prepare(program)
         self.fuser = Fuser(self.program)
@@ -150,7 +155,7 @@ class Planner:
             return False
         if any(self.base(o) is old for o in self.program.outvars):
             return False
-        writer = Writer(self.fuser, home, [new], {})
+        writer = self.writer(self.fuser, home, [new], {})
         return writer.reads_only_at(old, flatten(home.at[new], new.aval.shape), new)
 
     def reads(self, group: Group, atom) -> list[Var]:
@@ -185,7 +190,7 @@ class Planner:
         results = [v for e in region.eqns for v in e.outvars if v in self.wanted]
         in_place = {v: old for v, old in self.replaced.items() if v in region.at}
         temporaries: dict[Temporary, Buffer] = {}
-        for kernel in Writer(self.fuser, region, results, in_place).kernels():
+        for kernel in self.writer(self.fuser, region, results, in_place).kernels():
             buffers = []
             for p in kernel.parameters:
                 if isinstance(p, Temporary):

@@ -38,6 +38,8 @@ class Accumulator:
         return f"{name}[{at if self.size == 1 else f'b * {self.size} + {at}'}]"
 
     def target(self) -> str:
+        if self.writer.region.outer:
+            return f"{self.writer.array(self.out, True)}[{self.writer.place(self.out)}]"
         return self.name if self.size == 1 else self.memory(self.writer.place(self.out))
 
     def combine(self, name: str) -> Kernel:
