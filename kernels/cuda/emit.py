@@ -30,6 +30,7 @@ from kernels.grammar import STORED, KernelError, Parameter
 FLAT = 256  # threads of a block without teams
 BLOCK = 128  # threads of a block of small teams
 REGISTERS = 64  # words of a row that a thread keeps
+BUSY = 1 << 15  # threads that a device should have at least
 LARGE = 1 << 30  # elements from which positions are 64 bits wide
 REDUCTIONS = {ast.Add: "Sum", ast.Mult: "Product", ast.BitAnd: "And", ast.BitOr: "Or",
               "maximum": "Maximum", "minimum": "Minimum"}
@@ -71,12 +72,14 @@ def power_above(n: int) -> int:
     return 1 << max(n - 1, 0).bit_length()
 
 
-def team_size(width: int, kept: int) -> int:
-    """Threads for a row of so many elements, of which each thread keeps so many rows' share."""
+def team_size(width: int, kept: int, rows: int) -> int:
+    """Threads for a row of so many elements, of which each thread keeps so many rows' share. Few
+    rows get larger teams, so that the device has enough to do."""
     if width <= 32:
         return power_above(width)
     size = 32
-    while size < 1024 and (width > 32 * size or width * kept > REGISTERS // 2 * size):
+    while size < 1024 and (width > 32 * size or width * kept > REGISTERS // 2 * size
+                           or rows * size < BUSY and width >= 8 * size):
         size *= 2
     return size
 
@@ -127,8 +130,9 @@ class Emitter(CudaReader):
             words.pop()
         self.repeated = repeated
         self.unrolled = bool(rows or repeated)
-        self.size = FLAT if self.flat else 1 if not loops else team_size(
-            -(-width // self.lanes) if not self.unrolled else width, math.ceil(sum(words)))
+        share = width if self.unrolled else -(-width // self.lanes)
+        self.size = FLAT if self.flat else 1 if not loops else \
+            team_size(share, math.ceil(sum(words)), self.extent)
         if self.unrolled:
             while self.size > 1 and self.size * self.lanes > power_above(width):
                 self.size //= 2
@@ -241,11 +245,14 @@ class Emitter(CudaReader):
         if isinstance(node.value, ast.Name):
             name = node.value.id
             if name in self.schedule.rows:
-                return self.arrays[name], Register(f"{name}[k]" + self.of_lane())
+                return self.arrays[name], Register(name + self.of_turn() + self.of_lane())
             found = self.packed.get((name, ast.unparse(node.slice)))
             if found is not None:
                 return self.arrays[name], Register(found + self.of_lane())
         return super().element(node)
+
+    def of_turn(self) -> str:
+        return "" if self.turns == 1 else "[k]"
 
     def of_lane(self) -> str:
         return "" if self.lanes == 1 else "[v]"
@@ -296,7 +303,7 @@ class Emitter(CudaReader):
             kinds.append((self.held[array, text], self.arrays[array].dtype))
         for row, dtype in kinds:
             kind = dtype if self.lanes == 1 else f"pack<{dtype}, {self.lanes}>"
-            self.out(f"{kind} {row}[{self.turns}];")
+            self.out(f"{kind} {row}{'' if self.turns == 1 else f'[{self.turns}]'};")
 
     reductions: dict[str, tuple[str, str]]
 
@@ -315,7 +322,8 @@ class Emitter(CudaReader):
             self.braced(head, lambda: self.turn(loop))
         elif self.unrolled:
             first = "threadIdx.x" if self.turns == 1 else f"k * {self.size} + threadIdx.x"
-            first = f"({first}){many}" if many else first
+            if many:
+                first = f"{first}{many}" if self.turns == 1 else f"({first}){many}"
             whole = self.turns * self.size * lanes == self.schedule.width
 
             def body() -> None:
@@ -325,8 +333,9 @@ class Emitter(CudaReader):
                 else:
                     self.braced(f"if ({name} < {self.schedule.width})", lambda: self.turn(loop))
 
-            self.out("#pragma unroll")
-            self.braced(f"for (int k = 0; k < {self.turns}; k++)", body)
+            if self.turns > 1:
+                self.out("#pragma unroll")
+            self.braced(f"for (int k = 0; k < {self.turns}; k++)" if self.turns > 1 else "", body)
         else:
             start = self.in_positions(lambda: self.number(loop.start, "i64"))
             stop = self.in_positions(lambda: self.number(loop.stop, "i64"))
@@ -365,7 +374,7 @@ class Emitter(CudaReader):
         for (array, text), node in loads.items():
             row = self.held.get((array, text))
             if row is not None and (array, text) not in self.repeated:
-                self.packed[array, text] = f"{row}[k]"
+                self.packed[array, text] = row + self.of_turn()
                 continue
             if self.lanes == 1 and row is None:
                 continue
@@ -376,7 +385,7 @@ class Emitter(CudaReader):
                 place = self.fresh("p")
                 self.out(f"const pack<{self.arrays[array].dtype}, {self.lanes}> {place} = {value};")
             else:  # the first pass over the row fills the registers
-                place = f"{row}[k]"
+                place = row + self.of_turn()
                 self.out(f"{place} = {value};")
                 del self.repeated[array, text]
             self.packed[array, text] = place

@@ -27,11 +27,11 @@ CUDA_MATH = {name: (f"{name}f", name) for name in (
     "rsqrt", "sqrt", "rint", "floor", "ceil", "trunc", "copysign", "fma")}
 CUDA_MATH |= {"abs": ("fabsf", "fabs"), "libm_sin": ("sinf", "sin"), "libm_cos": ("cosf", "cos"),
               "libm_tan": ("tanf", "tan"), "logistic": ("logistic", "logistic")}
-PRELUDE = {"minimum": "minimum", "maximum": "maximum", "isfinite": "finite", "popcount": "popcount",
+PRELUDE = {"minimum": "minimum", "maximum": "maximum", "isfinite": "is_number", "popcount": "popcount",
            "clz": "clz", "bits": "bits", "unbits": "unbits", "quotient": "quotient", "rem": "rem"}
 RESERVED = {"near", "far", "small", "short", "long", "half", "default", "register", "new", "this",
             "int", "float", "double", "char", "bool", "signed", "unsigned", "const", "auto", "k",
-            "v", "bits", "finite", "team", "pack", "load", "store"}
+            "v", "bits", "team", "pack", "load", "store"}
 INDEX_NAME = re.compile(r"[bijkp]\d*$")  # positions: loop variables, and what is divided from them
 LEVELS = {"?": 1, "||": 2, "|": 3, "^": 4, "&&": 5, "&": 5, "==": 6, "!=": 6, "<": 7, "<=": 7,
           ">": 7, ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10}
@@ -80,7 +80,7 @@ class CudaReader(Reader):
         self.lines.append("    " * self.margin + line)
 
     def braced(self, head: str, body: Callable[[], Any]) -> None:
-        self.out(f"{head} {{")
+        self.out(f"{head} {{".lstrip())
         self.margin += 1
         body()
         self.margin -= 1

@@ -88,8 +88,8 @@ template <class T> __device__ __forceinline__ T minimum(T x, T y) {
     return x < y || x != x ? x : y;
 }
 template <class T> __device__ __forceinline__ T magnitude(T x) { return x < 0 ? T(0 - (u64)x) : x; }
-__device__ __forceinline__ bool finite(f32 x) { return fabsf(x) < INF_F32; }
-__device__ __forceinline__ bool finite(f64 x) { return fabs(x) < INF_F64; }
+__device__ __forceinline__ bool is_number(f32 x) { return fabsf(x) < INF_F32; }
+__device__ __forceinline__ bool is_number(f64 x) { return fabs(x) < INF_F64; }
 
 template <class T> __device__ __forceinline__ T quotient(T x, T y) {  // towards zero; x / 0 = -1
     return y == 0 ? T(-1) : y == T(-1) && T(-1) < T(0) ? T(0 - (u64)x) : T(x / y);

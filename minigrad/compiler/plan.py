@@ -59,7 +59,15 @@ class Planner:
         for group in groups:
             self.add(group)
         self.plan.steps += self.late_copies
+        self.gather()
         place(self.plan)
+
+    def gather(self) -> None:
+        """What a device does to the steps once all are known."""
+
+    def inner(self, program: Jaxpr) -> Plan:
+        """The plan of a body."""
+        return type(self)(program, {}).plan
 
     def constant(self, v: Var | None, value, aval=None) -> Buffer:
         aval = v.aval if v is not None else aval
@@ -231,7 +239,7 @@ class Planner:
     def add_scan(self, eqn: Eqn) -> bool:
         p = eqn.params
         n_consts, n_carry, times = p["num_consts"], p["num_carry"], p["length"]
-        body = make_plan(p["jaxpr"])
+        body = self.inner(p["jaxpr"])
         given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
                  else self.operand_buffer(a) for a in eqn.invars]
         outs = [self.buffer(v) for v in eqn.outvars]
@@ -262,7 +270,7 @@ class Planner:
     def add_while(self, eqn: Eqn) -> bool:
         p = eqn.params
         n_test, n_body = p["cond_nconsts"], p["body_nconsts"]
-        test, body = make_plan(p["cond_jaxpr"]), make_plan(p["body_jaxpr"])
+        test, body = self.inner(p["cond_jaxpr"]), self.inner(p["body_jaxpr"])
         given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
                  else self.operand_buffer(a) for a in eqn.invars]
         outs = [self.buffer(v) for v in eqn.outvars]
@@ -286,7 +294,7 @@ class Planner:
         index, *operands = eqn.invars
         if isinstance(index, Literal) or index.aval.dtype != np.int32 or index.aval.shape:
             return False
-        branches = [make_plan(b) for b in eqn.params["branches"]]
+        branches = [self.inner(b) for b in eqn.params["branches"]]
         given = [self.constant(None, a.value, a.aval) if isinstance(a, Literal)
                  else self.operand_buffer(a) for a in operands]
         outs = [self.buffer(v) for v in eqn.outvars]

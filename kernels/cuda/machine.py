@@ -1,0 +1,83 @@
+"""What a compiled program needs of a device, by CuPy: memory, launches, copies, graphs. Nothing here
+waits for the device but `read`.
+
+Programs hold addresses, not arrays: a launch costs a tuple of integers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from kernels.cuda.nvrtc import OPTIONS
+
+ALIGNMENT = 16  # bytes, of operands that move in packs
+COPY = 3  # cudaMemcpyDeviceToDevice
+
+
+class Machine:
+    """The current CUDA device, through CuPy (or a module that stands for it)."""
+
+    def __init__(self, cupy: Any):
+        self.cupy = cupy
+
+    def load(self, source: str, names: Sequence[str]) -> dict[str, Callable]:
+        """Launchable kernels: `kernel(grid, block, addresses)`. CuPy compiles by NVRTC and keeps
+        what it made on disk, by text, options, architecture and NVRTC's version."""
+        module = self.cupy.RawModule(code=source, options=OPTIONS)
+        return {name: module.get_function(name) for name in names}
+
+    def empty(self, shape, dtype) -> Any:
+        return self.cupy.empty(shape, dtype)
+
+    def asarray(self, x) -> Any:
+        return self.cupy.asarray(x)
+
+    def operand(self, x, shape, dtype) -> Any:
+        """The array as kernels take it: on the device, contiguous, aligned."""
+        if isinstance(x, self.cupy.ndarray) and x.flags.c_contiguous \
+                and x.data.ptr % ALIGNMENT == 0 and x.dtype == dtype:
+            return x
+        if not isinstance(x, self.cupy.ndarray):
+            return self.cupy.asarray(np.asarray(x, dtype)).reshape(shape)
+        return self.cupy.array(x, dtype, order="C", copy=True).reshape(shape)
+
+    def address(self, array) -> int:
+        return array.data.ptr
+
+    def view(self, address: int, shape, dtype, owner: Any) -> Any:
+        """An array on memory that `owner` keeps."""
+        cuda = self.cupy.cuda
+        size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
+        memory = cuda.MemoryPointer(cuda.UnownedMemory(address, size, owner), 0)
+        return self.cupy.ndarray(shape, dtype, memory)
+
+    def copy(self, target: int, source: int, size: int) -> None:
+        if size and target != source:
+            self.cupy.cuda.runtime.memcpyAsync(target, source, size, COPY,
+                                               self.cupy.cuda.get_current_stream().ptr)
+
+    def read(self, address: int, dtype, owner: Any) -> Any:
+        """A number, which the host waits for."""
+        return self.view(address, (), dtype, owner).item()
+
+    def table(self, words: Sequence[int]) -> Any:
+        """Words in device memory, for a launch over several sets of arrays."""
+        return self.cupy.asarray(np.array(words, np.uint64))
+
+    def capture(self, run: Callable[[], None]) -> Callable[[], None] | None:
+        """What `run` launches as a CUDA graph, to be launched again at once; None where CuPy or
+        the driver do not let it be captured."""
+        stream = self.cupy.cuda.Stream(non_blocking=True)
+        try:
+            with stream:
+                stream.begin_capture()
+                try:
+                    run()
+                finally:
+                    graph = stream.end_capture()
+        except (AttributeError, NotImplementedError, RuntimeError):
+            return None
+        return lambda: graph.launch(self.cupy.cuda.get_current_stream())
