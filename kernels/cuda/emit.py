@@ -210,7 +210,9 @@ class Emitter(CudaReader):
     def comment(self) -> Iterator[str]:
         if self.flat:
             many = f", {self.lanes} elements a thread at a time" if self.lanes > 1 else ""
-            yield f"// {self.extent} turns, {FLAT} threads a block{many}"
+            turns = "as many turns as each set of arrays has" if self.many else \
+                f"{self.extent} turns"
+            yield f"// {turns}, {FLAT} threads a block{many}"
         elif self.loops:
             where = ", rows in registers" if self.unrolled else ""
             threads = "1 thread" if self.size == 1 else f"{self.size} threads"
@@ -473,7 +475,8 @@ def reduction_of(loop: ast.For, variable: str) -> str:
 
 def emit_kernel(text: str, signature: dict[str, str], schedule: Schedule, extent: int,
                 functions: dict[str, Any] | None = None, many: bool = False) -> CudaKernel:
-    """One function of the subset as a CUDA kernel. `functions` collects what it calls."""
+    """One function of the subset as a CUDA kernel. `functions` collects what it calls. `many`: for
+    several sets of arrays at once, whose extents are multiples of `extent`."""
     (node,) = ast.parse(text).body
     assert isinstance(node, ast.FunctionDef)
     parameters = [Parameter.parse(*row) for row in signature.items()]

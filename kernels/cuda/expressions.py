@@ -63,7 +63,7 @@ def infix(a: str, operator: str, b: str) -> Expr:
 class CudaReader(Reader):
     """functions: the library functions that were called, by their C++ names, in order of need."""
 
-    def __init__(self, libraries: tuple[Library, ...], file: str, functions: dict[str, str],
+    def __init__(self, libraries: tuple[Library, ...], file: str, functions: dict[str, Any],
                  index_type: str = "i64"):
         super().__init__(libraries, file)
         self.functions = functions
@@ -137,8 +137,8 @@ class CudaReader(Reader):
             return Expr(f"floor_{'div' if op == '//' else 'mod'}({a}, {b})")
         if op in "+-*<<" and (is_signed(dtype) or size_of(dtype) < 32):  # they wrap around
             wide = f"u{max(size_of(dtype), 32)}"
-            shifted = b if op == "<<" else f"{wide}({b})"
-            return Expr(f"{dtype}({infix(Expr(f'{wide}({a})'), op, Expr(shifted))})")
+            right = b if op == "<<" else Expr(f"{wide}({b})")
+            return Expr(f"{dtype}({infix(Expr(f'{wide}({a})'), op, right)})")
         text = infix(a, op, b)
         return text if size_of(dtype) >= 32 else Expr(f"{dtype}({text})")
 

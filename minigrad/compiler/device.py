@@ -7,9 +7,10 @@ these, and meets the same arrays again, is replayed as one CUDA graph.
 
 from __future__ import annotations
 
+import math
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -57,7 +58,8 @@ class DevicePlanner(Planner):
         groups: dict[str, list[int]] = {}
         for k, step in enumerate(steps):
             if isinstance(step, KernelStep) and can_be_many(step.kernel):
-                groups.setdefault(repr((step.kernel.lines, step.kernel.types)), []).append(k)
+                even = step.kernel.extent % 4 == 0  # then threads take several elements at a time
+                groups.setdefault(repr((even, step.kernel.lines, step.kernel.types)), []).append(k)
         for places in groups.values():
             last = places[-1]
             moved = [k for k in places if k == last or self.can_wait(steps, k, last)]
@@ -111,29 +113,33 @@ def can_be_many(kernel: Kernel) -> bool:
 
 
 class Module:
-    """The CUDA kernels of a plan, by the step that launches them; equal ones are one."""
+    """The CUDA kernels of plans, by the step that launches them; equal ones are one."""
 
-    def __init__(self, plan: Plan):
+    def __init__(self, *plans: Plan):
         self.functions: dict[str, Any] = {}
         self.made: dict[str, CudaKernel] = {}
         self.of_step: dict[int, CudaKernel] = {}
-        for step in every_step(plan):
-            if isinstance(step, KernelStep):
-                self.add(step, step.kernel, step.kernel.extent, False)
-            elif isinstance(step, ManyStep):
-                self.add(step, step.kernels[0], max(k.extent for k in step.kernels), True)
+        self.names: set[str] = set()
+        for plan in plans:
+            for step in every_step(plan):
+                if isinstance(step, KernelStep):
+                    self.add(step, step.kernel, [step.kernel.extent], False)
+                elif isinstance(step, ManyStep):
+                    self.add(step, step.kernels[0], [k.extent for k in step.kernels], True)
 
-    def add(self, step: Step, kernel: Kernel, extent: int, many: bool) -> None:
-        key = repr((kernel.lines, kernel.types, kernel.schedule, extent, many))
+    def add(self, step: Step, kernel: Kernel, extents: list[int], many: bool) -> None:
+        key = repr((kernel.lines, kernel.types, kernel.schedule, extents, many))
         if key not in self.made:
-            names = {k.name for k in self.made.values()}
-            name = kernel.name
-            if name in names:
-                name = f"{name}_{len(names)}"
-            kernel.name, old = name, kernel.name
-            self.made[key] = emit_kernel(kernel.text(), kernel.signature(), kernel.schedule, extent,
-                                         self.functions, many)
-            kernel.name = old
+            own = kernel.name
+            if own in self.names:
+                kernel.name = f"{own}_{len(self.names)}"
+            self.names.add(kernel.name)
+            schedule = replace(kernel.schedule, largest=max(kernel.schedule.largest, *extents))
+            made = emit_kernel(kernel.text(), kernel.signature(), schedule, math.gcd(*extents),
+                               self.functions, many)
+            made.extent = max(extents)
+            self.made[key] = made
+            kernel.name = own
         self.of_step[id(step)] = self.made[key]
 
     @property
@@ -142,7 +148,7 @@ class Module:
 
     @property
     def text(self) -> str:
-        """What this program adds to the prelude."""
+        """What these programs add to the prelude."""
         return module_source(self.kernels, self.functions, head=False)
 
     @property
@@ -200,12 +206,14 @@ class DeviceExecutable:
     """A compiled program on a device. Calling it launches it on arrays and returns arrays.
 
     machine: memory and launches (`kernels.cuda.machine.Machine`); implementation: what computes a
-    primitive on the device's arrays, for equations that have no kernel.
+    primitive on the device's arrays, for equations that have no kernel; module: the kernels, if
+    they were made already.
     """
 
-    def __init__(self, plan: Plan, machine: Any, implementation: Callable[[Any], Callable]):
+    def __init__(self, plan: Plan, machine: Any, implementation: Callable[[Any], Callable],
+                 module: Module | None = None):
         self.plan, self.machine, self.implementation = plan, machine, implementation
-        self.module = Module(plan)
+        self.module = Module(plan) if module is None else module
         self.source = self.module.text
         if self.source:
             debug.show(4, self.source)

@@ -79,7 +79,7 @@ class GridWriter(Writer):
         if self.kind == "total":
             self.divide_rows(max(1, min(MOST_BLOCKS, self.extent // 2048)), 8)
         elif self.kind == "columns":
-            most = min(self.extent // 16, THREADS // self.across)
+            most = min(self.extent // 32, THREADS // self.across)
             self.divide_rows(max(1, min(MOST_BLOCKS, most)))
         elif self.kind == "blocks":
             team = max(32, min(1024, power_above(self.width) // 8))

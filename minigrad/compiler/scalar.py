@@ -55,7 +55,9 @@ def body(eqn: Eqn) -> str | None:
         return conversion(*dtypes)
     if name == "select_n":
         return "z if x else y" if kind == "b" and len(eqn.invars) == 3 else None
-    if name == "pow" and dtypes[0] != dtypes[1]:
+    if name == "pow" and dtypes[0] != dtypes[1] \
+            or name == "nextafter" and dtypes[0] in STORED \
+            or name == "shift_right_arithmetic" and kind == "u":  # the highest bit is a sign there
         return None
     if name == "div" and kind in "iu":
         return "quotient(x, y)"
