@@ -213,9 +213,15 @@ class Jitted:
             staged.launch = Launch(staged, leaves)
         return staged, staged.launch.run, staged.launch.operands(leaves)
 
-    def kernels(self, *args, **kwargs) -> str:
-        """The source of the kernels that a call with these arguments runs."""
-        return self.compiled_for(args, kwargs)[1].source
+    def kernels(self, *args, device: str | None = None, **kwargs) -> str:
+        """The source of the kernels that a call with these arguments runs; with `device="cuda"`
+        those that it would run on a GPU, which need not be there."""
+        staged, executable, _ = self.compiled_for(args, kwargs)
+        if device is None:
+            return executable.source
+        from minigrad.compiler.device import cuda_source
+
+        return cuda_source(staged.jaxpr, staged.launch.into)
 
     def memory(self, *args, **kwargs) -> str:
         """The buffers of the compiled program: where each is, and when it is alive."""

@@ -15,7 +15,7 @@ from tests.cuda.corpus import Program
 from tests.simulator.machine import SimulatedMachine
 
 ARCHITECTURES = ("sm_80", "sm_90")
-CHUNK = 150  # kernels of one translation unit
+CHUNK = 120  # kernels of one translation unit
 INTEGER = {2: np.int16, 4: np.int32, 8: np.int64}
 
 
@@ -91,8 +91,12 @@ def one_distance(program: Program, ours: np.ndarray, theirs: np.ndarray) -> floa
         a, b = wide[whole].astype("f8"), other[whole].astype("f8")
         scale = np.abs(b).max(initial=0) or 1.0
         return float(np.abs(a - b).max(initial=0) / scale / program.tolerance)
-    steps = ulps(ours[whole], theirs[whole]).max(initial=0)
-    return float(steps / program.ulp) if program.ulp else float(steps and np.inf)
+    steps = ulps(ours[whole], theirs[whole])
+    if program.floor:
+        spacing = np.spacing(np.asarray(program.floor, ours.dtype))
+        steps = np.minimum(steps, np.abs(wide[whole] - other[whole]) / spacing)
+    most = steps.max(initial=0)
+    return float(most / program.ulp) if program.ulp else float(most and np.inf)
 
 
 def ulps(a: np.ndarray, b: np.ndarray) -> np.ndarray:

@@ -1,0 +1,205 @@
+"""CUDA kernels without a GPU: a part of the corpus (`python -m tests.cuda` takes all of it) is
+compiled by NVRTC and run by the grid simulator against the reference evaluator."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import compat.jax as jax
+import compat.jax.numpy as jnp
+import compat.torch
+from kernels.cuda import nvrtc
+from kernels.grammar import KernelError
+from kernels.cuda.emit import Schedule, emit_kernel
+from minigrad.compiler import Overlap
+from minigrad.compiler.device import DeviceExecutable, ManyStep, device_plan
+from tests.bench import jax_programs, torch_programs
+from tests.cuda import corpus
+from tests.cuda.check import ARCHITECTURES, Corpus, distance
+from tests.simulator import Deadlock, compiler
+from tests.simulator.machine import SimulatedMachine
+
+needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None,
+                                 reason="NVRTC is not installed: pip install nvidia-cuda-nvrtc")
+needs_compiler = pytest.mark.skipif(compiler() is None,
+                                    reason="no C++ compiler to play the grid with")
+
+
+def sample() -> list[corpus.Program]:
+    """What the ordinary suite has time for: of each part something."""
+    return [*list(corpus.elementwise())[::37], *list(corpus.conversions())[::9],
+            *list(corpus.reductions())[::3], *list(corpus.formulas())[::2],
+            *corpus.recorded("MLP step", jax_programs.mlp, 1e-4),
+            *corpus.staged("torch GPT step", lambda t: torch_programs.gpt(t, 1, 32, 2, 16, 2, 24))]
+
+
+@pytest.fixture(scope="module")
+def kernels() -> Corpus:
+    return Corpus(sample())
+
+
+@needs_nvrtc
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_kernel_compiles(kernels, architecture):
+    assert len(kernels.texts) > 120
+    assert kernels.compile(architecture) > 0
+
+
+@needs_compiler
+@pytest.mark.parametrize("order", [1, -1], ids=["in order", "in reverse"])
+def test_every_kernel_equals_the_reference(kernels, order):
+    apart = {program.name: found for program, found in kernels.run(order)}
+    assert {name: found for name, found in apart.items() if not found <= 1} == {}
+
+
+def program_of(function, *arrays, tolerance=2e-5) -> corpus.Program:
+    return corpus.of_jax(function, *arrays, name="here", tolerance=tolerance)
+
+
+def executable(program: corpus.Program, **options) -> DeviceExecutable:
+    return DeviceExecutable(device_plan(program.program), SimulatedMachine(**options),
+                            lambda primitive: primitive.impl)
+
+
+def normal(*shape, seed=0) -> np.ndarray:
+    return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
+
+
+# ------------------------------------------------------------------ would the proof notice?
+
+
+def normalized(x):
+    """Two sums, the second of which uses the shared memory of the first again."""
+    mean = x.mean(-1, keepdims=True)
+    return (x - mean) * jax.lax.rsqrt(((x - mean) ** 2).mean(-1, keepdims=True) + 1e-5)
+
+
+FIRST = "if (threadIdx.x % 32 == 0) parts[threadIdx.x / 32] = x;\n        __syncthreads();"
+LAST = "__syncthreads();  // before the next reduction writes there"
+WRONG = {
+    "a shuffle from too near": ("other = N / 2", "other = N / 4"),
+    "a shuffle of the wrong value": ("T(__shfl_xor_sync(mask, x, other))",
+                                     "T(__shfl_xor_sync(mask, x, 1))"),
+    "no barrier before reading": (FIRST, FIRST.splitlines()[0]),
+    "no barrier before writing again": (LAST, ""),
+    "a warp left out": ("k < N / 32", "k < N / 32 - 1"),
+    "a barrier that one thread skips": (FIRST, FIRST.replace(
+        "__syncthreads();", "if (threadIdx.x) __syncthreads();")),
+    "a row that ends too early": ("if (j < 4100)", "if (j < 4096)"),
+}
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", WRONG)
+def test_what_is_wrong_is_noticed(name):
+    program = program_of(normalized, normal(2, 4100))
+    before, after = WRONG[name]
+
+    def change(source: str) -> str:
+        assert before in source
+        return source.replace(before, after)
+
+    def apart(**options) -> float:
+        try:
+            return distance(program, executable(program, **options)(program.operands))
+        except Deadlock:
+            return np.inf
+
+    assert apart() <= 1
+    assert max(apart(order=order, change=change) for order in (1, -1)) > 1
+
+
+# ------------------------------------------------------------------ programs on a device
+
+
+@needs_compiler
+def test_results_are_the_same_bits_in_any_order():
+    x = normal(300, 130)
+    program = program_of(jax.grad(lambda x: jnp.sum(jax.nn.softmax(x) ** 2) + jnp.sum(x ** 3)), x)
+    first, second = (executable(program, order=order)([x])[0] for order in (1, -1))
+    assert first.tobytes() == second.tobytes()
+
+
+@needs_compiler
+def test_an_optimizer_is_one_launch():
+    """And one more for the parameters that do not move in packs of four."""
+    (program,) = corpus.recorded("MLP step", jax_programs.mlp, 1e-4)
+    plan = device_plan(program.program)
+    many = [step for step in plan.steps if isinstance(step, ManyStep)]
+    assert [len(step.sets) for step in many] == [3]
+    run = DeviceExecutable(plan, SimulatedMachine(), lambda primitive: primitive.impl)
+    assert distance(program, run(program.operands)) <= 1
+
+
+@needs_compiler
+def test_operands_that_are_written():
+    """A program that writes operands does so in place, and refuses those that share memory."""
+    program = program_of(lambda x, y: jnp.exp(x) + y, normal(64), normal(64, seed=1))
+    run = DeviceExecutable(device_plan(program.program, {0: 0}), SimulatedMachine(),
+                           lambda primitive: primitive.impl)
+    memory = run.machine.empty((200,), np.dtype("f4"))
+    memory[...] = np.arange(200)
+    x, y = memory[:64], memory[64:128]
+    expected = np.exp(x) + y
+    (out,) = run([x, y])
+    assert out is x
+    np.testing.assert_array_max_ulp(x, expected, 2)
+    for wrong in ([memory[:64], memory[32:96]], [memory[:128:2], memory[128:192]]):
+        before = memory.copy()
+        with pytest.raises(Overlap):
+            run(wrong)
+        assert memory.tobytes() == before.tobytes()
+
+
+@needs_compiler
+def test_equal_arrays_replay_a_graph():
+    """Where nothing but launches and copies are called, the third call on the same arrays is
+    captured."""
+    x = normal(40, 30)
+    program = program_of(
+        lambda x: jax.lax.scan(lambda c, r: (jnp.tanh(c + r), jnp.sum(c)), x[0], x), x)
+    run, graphs = executable(program), []
+
+    def capture(steps):
+        graphs.append(steps)
+        return steps
+
+    run.machine.capture = capture
+    held = {}
+    fresh = run.machine.empty
+    run.machine.empty = lambda shape, dtype: held.setdefault((shape, str(dtype)),
+                                                             fresh(shape, dtype))
+    x = run.machine.operand(x, x.shape, x.dtype)
+    for _ in range(5):
+        outs = run([x])
+    assert len(graphs) == 1
+    assert distance(program, outs) <= 1
+    other = program_of(lambda x: jnp.exp(x @ x.T) @ x, normal(8, 4))
+    assert not executable(other).graphable  # products are cuBLAS's, which graphs do not take
+
+
+def test_kernels_are_printed_for_a_device_that_is_not_there():
+    text = jax.jit(lambda x: jnp.tanh(x) * 2).kernels(jnp.ones((4, 16)), device="cuda")
+    assert 'extern "C" __global__' in text
+    assert "tanhf(" in text
+    step = compat.torch.compile(lambda x: compat.torch.softmax(x, -1))
+    x = compat.torch.ones(4, 16)
+    step(x)
+    (jitted, _), = step.variants.values()
+    assert "Maximum()" in jitted.kernels(x, device="cuda")
+
+
+def test_a_loop_that_is_no_reduction_is_refused():
+    text = "def f(a0, a1, start, stop):\n    for i in range(start, stop):\n" \
+           "        t = f32(0)\n        for j in range(8):\n            t = a0[j] - t\n" \
+           "        a1[i] = t\n"
+    with pytest.raises(KernelError, match="carries t: no reduction"):
+        emit_kernel(text, {"a0": "f32*", "a1": "f32*"}, Schedule(frozenset("j"), 8), 3)
+
+
+def test_a_text_that_nvrtc_refuses_says_where():
+    if nvrtc.library() is None:
+        pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc")
+    with pytest.raises(nvrtc.CompileError, match=r"kernels.cu\(1\).*nonsense"):
+        nvrtc.compiled("nonsense f();", "sm_90", ())
