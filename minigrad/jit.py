@@ -217,11 +217,7 @@ class Jitted:
         """The source of the kernels that a call with these arguments runs; with `device="cuda"`
         those that it would run on a GPU, which need not be there."""
         staged, executable, _ = self.compiled_for(args, kwargs)
-        if device is None:
-            return executable.source
-        from minigrad.compiler.device import cuda_source
-
-        return cuda_source(staged.jaxpr, staged.launch.into)
+        return executable.source if device is None else staged.launch.source_for(device)
 
     def memory(self, *args, **kwargs) -> str:
         """The buffers of the compiled program: where each is, and when it is alive."""

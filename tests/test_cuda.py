@@ -10,10 +10,13 @@ import compat.jax as jax
 import compat.jax.numpy as jnp
 import compat.torch
 from kernels.cuda import nvrtc
-from kernels.grammar import KernelError
 from kernels.cuda.emit import Schedule, emit_kernel
+from kernels.grammar import KernelError
+from minigrad import devices
 from minigrad.compiler import Overlap
 from minigrad.compiler.device import DeviceExecutable, ManyStep, device_plan
+from minigrad.core import box
+from tests import fake_cupy
 from tests.bench import jax_programs, torch_programs
 from tests.cuda import corpus
 from tests.cuda.check import ARCHITECTURES, Corpus, distance
@@ -186,8 +189,10 @@ def test_kernels_are_printed_for_a_device_that_is_not_there():
     step = compat.torch.compile(lambda x: compat.torch.softmax(x, -1))
     x = compat.torch.ones(4, 16)
     step(x)
-    (jitted, _), = step.variants.values()
-    assert "Maximum()" in jitted.kernels(x, device="cuda")
+    (variant,) = step.variants.values()
+    assert "Maximum()" in variant.jitted.kernels(x, device="cuda")
+    with pytest.raises(ValueError, match="for the CPU and for 'cuda', not for 'tpu'"):
+        variant.jitted.kernels(x, device="tpu")
 
 
 def test_a_loop_that_is_no_reduction_is_refused():
@@ -203,3 +208,32 @@ def test_a_text_that_nvrtc_refuses_says_where():
         pytest.skip("NVRTC is not installed: pip install nvidia-cuda-nvrtc")
     with pytest.raises(nvrtc.CompileError, match=r"kernels.cu\(1\).*nonsense"):
         nvrtc.compiled("nonsense f();", "sm_90", ())
+
+
+# ------------------------------------------------------------------ through the faces
+
+
+def on_device(array):
+    return box(devices.put(np.asarray(array), devices.cuda(0)), type(jnp.ones(1)))
+
+
+@needs_compiler
+def test_a_jitted_function_of_device_arrays_runs_its_kernels():
+    """Regions by our kernels, products and sorts by CuPy's; nothing is fetched on the way."""
+    def f(x, y):
+        w = jax.nn.softmax(x @ x.T) @ x
+        return w * y, jnp.sort(w, axis=0).sum(), jnp.cumsum(x, 0)[-1] + 1
+
+    x, y = normal(20, 12), normal(12, seed=1)
+    expected = jax.jit(f)(x, y)
+    with fake_cupy.installed() as counts:
+        jitted, given = jax.jit(f), (on_device(x), on_device(y))
+        jitted(*given)
+        counts.clear()
+        outs = jitted(*given)
+        assert vars(counts) == {"get": 0, "put": 0, "scalar": 0, "synchronize": 0}
+        assert "team<" in jitted.kernels(*given)
+        assert [devices.device_of(out) for out in outs] == [devices.cuda(0)] * 3
+        found = [devices.fetch(out.value) for out in outs]
+    for ours, theirs in zip(found, expected):
+        np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-5, atol=2e-5)

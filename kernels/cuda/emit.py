@@ -136,8 +136,7 @@ class Emitter(CudaReader):
         if self.unrolled:
             while self.size > 1 and self.size * self.lanes > power_above(width):
                 self.size //= 2
-        self.teams = 1 if self.flat or self.size > 32 or not loops else BLOCK // max(self.size, 32) * (
-            32 // self.size if self.size < 32 else 1)
+        self.teams = 1 if self.flat or self.size > 32 or not loops else BLOCK // self.size
         self.turns = -(-width // (self.size * self.lanes))  # of a team over a row
 
     def find_loops(self, around: ast.AST, outer: set[str]) -> None:
@@ -368,7 +367,7 @@ class Emitter(CudaReader):
     def turn_inside(self, loop: ThreadLoop) -> None:
         for name, node in loop.positions.items():
             value = self.in_positions(lambda node=node: self.number(node, "i64"))
-            self.in_positions(lambda: self.assign(name, value, "i64"))
+            self.in_positions(lambda name=name, value=value: self.assign(name, value, "i64"))
         loads, stores = packs_of(loop, self.lanes, set(self.schedule.rows)) \
             if self.lanes > 1 or self.repeated else ({}, {})
         self.packed = {}

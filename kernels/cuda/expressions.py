@@ -27,11 +27,8 @@ CUDA_MATH = {name: (f"{name}f", name) for name in (
     "rsqrt", "sqrt", "rint", "floor", "ceil", "trunc", "copysign", "fma")}
 CUDA_MATH |= {"abs": ("fabsf", "fabs"), "libm_sin": ("sinf", "sin"), "libm_cos": ("cosf", "cos"),
               "libm_tan": ("tanf", "tan"), "logistic": ("logistic", "logistic")}
-PRELUDE = {"minimum": "minimum", "maximum": "maximum", "isfinite": "is_number", "popcount": "popcount",
-           "clz": "clz", "bits": "bits", "unbits": "unbits", "quotient": "quotient", "rem": "rem"}
-RESERVED = {"near", "far", "small", "short", "long", "half", "default", "register", "new", "this",
-            "int", "float", "double", "char", "bool", "signed", "unsigned", "const", "auto", "k",
-            "v", "bits", "team", "pack", "load", "store"}
+RESERVED = set("auto bits bool char const default double far float half int k load long near new "
+               "pack register short signed small store team this unsigned v".split())
 INDEX_NAME = re.compile(r"[bijkp]\d*$")  # positions: loop variables, and what is divided from them
 LEVELS = {"?": 1, "||": 2, "|": 3, "^": 4, "&&": 5, "&": 5, "==": 6, "!=": 6, "<": 7, "<=": 7,
           ">": 7, ">=": 7, "<<": 8, ">>": 8, "+": 9, "-": 9, "*": 10, "/": 10, "%": 10}
@@ -166,7 +163,8 @@ class CudaReader(Reader):
         if name == "abs":
             return Expr(f"magnitude({args[0]})") if is_signed(dtype) else args[0]
         exact = f"<{self.index_type}>" if self.indexing else ""
-        return Expr(f"{PRELUDE[name]}{exact}({', '.join(args)})")
+        name = "is_number" if name == "isfinite" else name
+        return Expr(f"{name}{exact}({', '.join(args)})")
 
     # ---- names and positions
 

@@ -1,5 +1,5 @@
-"""What a compiled program needs of a device, by CuPy: memory, launches, copies, graphs. Nothing here
-waits for the device but `read`.
+"""What a compiled program needs of a device, by CuPy: memory, launches, copies, graphs. Nothing
+here waits for the device but `read`.
 
 Programs hold addresses, not arrays: a launch costs a tuple of integers.
 """
@@ -18,10 +18,13 @@ COPY = 3  # cudaMemcpyDeviceToDevice
 
 
 class Machine:
-    """The current CUDA device, through CuPy (or a module that stands for it)."""
+    """A CUDA device, through CuPy."""
 
-    def __init__(self, cupy: Any):
+    def __init__(self, index: int = 0):
+        import cupy  # the module that is there now: tests put another in its place
+
         self.cupy = cupy
+        self.active = cupy.cuda.Device(index)  # a context in which this is the current device
 
     def load(self, source: str, names: Sequence[str]) -> dict[str, Callable]:
         """Launchable kernels: `kernel(grid, block, addresses)`. CuPy compiles by NVRTC and keeps

@@ -50,7 +50,22 @@ def compiled(program: Jaxpr, into: dict[int, int] | None = None,
 
 
 def on_device(program: Jaxpr, into: dict[int, int] | None, place) -> Callable[[Sequence], list]:
-    """The program by the kernels of a device, one after the other."""
+    """The program as kernels of a device, or, one after the other, by those of its primitives."""
+    from kernels.cuda.machine import Machine
+    from minigrad.compiler.device import DeviceExecutable, device_plan
+
+    if effects_of(program):  # they happen in the order of the program
+        return one_by_one(program, into, place)
+    try:
+        return DeviceExecutable(device_plan(program, into), Machine(place.index),
+                                place.world.implementation)
+    except (NotImplementedError, KernelError) as error:
+        warnings.warn(f"a program was not compiled for {place}, and runs one primitive after "
+                      f"another: {error}", RuntimeWarning, stacklevel=2)
+        return one_by_one(program, into, place)
+
+
+def one_by_one(program: Jaxpr, into: dict[int, int] | None, place) -> Callable[[Sequence], list]:
     function, asarray = array_function(program, True, place.world), place.world.asarray
 
     def run(operands):

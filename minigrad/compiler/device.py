@@ -218,7 +218,8 @@ class DeviceExecutable:
         if self.source:
             debug.show(4, self.source)
         names = [k.name for k in self.module.kernels]
-        self.launchers = machine.load(self.module.source, names) if names else {}
+        with machine.active:
+            self.launchers = machine.load(self.module.source, names) if names else {}
         self.constants: dict[int, tuple[Buffer, Any]] = {}
         self.actions: dict[int, list[Callable[[Frame], None]]] = {}
         self.arena: Any = None
@@ -229,7 +230,7 @@ class DeviceExecutable:
         self.graphable = is_graphable(plan)
 
     def __call__(self, operands: Sequence) -> list:
-        with self.lock:
+        with self.lock, self.machine.active:
             return self.run(operands)
 
     def run(self, operands: Sequence) -> list:
@@ -335,6 +336,7 @@ class DeviceExecutable:
         avals = [v.aval for v in (*eqn.invars, *eqn.outvars)]
         literals = {k: machine.asarray(np.asarray(a.value, a.aval.dtype))
                     for k, a in enumerate(eqn.invars) if type(a) is not Var}
+        outputs = range(count, len(avals))
 
         def view(frame: Frame, k: int) -> Any:
             return machine.view(frame.at(step.buffers[k]), tuple(avals[k].shape),
@@ -346,8 +348,8 @@ class DeviceExecutable:
                 implementation(*given, out=view(frame, count), **params)
                 return
             outs = implementation(*given, **params)
-            for k, out in enumerate(outs if eqn.primitive.multiple_results else [outs]):
-                view(frame, count + k)[...] = out
+            for k, out in zip(outputs, outs if eqn.primitive.multiple_results else [outs]):
+                view(frame, k)[...] = out
 
         return run
 

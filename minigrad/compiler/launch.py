@@ -61,6 +61,14 @@ class Launch:
         if self.single:
             _, self.single_class, self.single_spec = self.boxes[0]
 
+    def source_for(self, device: str) -> str:
+        """The kernels that the program would run on a device, which need not be there."""
+        from minigrad.compiler.device import cuda_source
+
+        if device.partition(":")[0] not in ("cuda", "gpu"):
+            raise ValueError(f"kernels are written for the CPU and for 'cuda', not for {device!r}")
+        return cuda_source(self.program, self.into)
+
     @staticmethod
     def is_plain_write(commit, aval) -> bool:
         cell = getattr(commit, "__self__", None)

@@ -31,9 +31,9 @@ PARAMETERS: dict[str, dict[str, Any]] = {
 
 @dataclass
 class Program:
-    """A program and its operands. ulp: how far apart an element may be from the reference's; floor:
-    where both are smaller, in the ulp of that (a function's zeros). tolerance: or, of a program that
-    adds up much, relative to the largest element."""
+    """A program and its operands. ulp: how far apart an element may be from the reference's;
+    floor: where both are smaller, in the ulp of that (a function's zeros). tolerance: or, of a
+    program that adds up much, relative to the largest element."""
 
     name: str
     program: Jaxpr
@@ -270,8 +270,8 @@ def staged(name: str, build: Callable) -> Iterator[Program]:
     step = torch.compile(build(torch))
     for _ in range(3):
         step()
-    jitted, _ = list(step.variants.values())[-1]
-    found, _, operands = jitted.compiled_for((), {})
+    variant = list(step.variants.values())[-1]
+    found, _, operands = variant.jitted.compiled_for((), {})
     yield Program(name, found.jaxpr, [np.array(x) for x in operands], tolerance=1e-4)
 
 

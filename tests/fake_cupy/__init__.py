@@ -18,6 +18,7 @@ real functions differ from NumPy's in corners that nobody has written down.
 
 from __future__ import annotations
 
+import ctypes
 import importlib
 import sys
 import types
@@ -117,6 +118,23 @@ class Event:
         counts.synchronize += 1
 
 
+class UnownedMemory:
+    """Memory that somebody else keeps."""
+
+    def __init__(self, ptr: int, size: int, owner, device_id: int = -1):
+        self.ptr, self.size, self.owner = ptr, size, owner
+
+
+class MemoryPointer:
+    def __init__(self, mem: UnownedMemory, offset: int):
+        self.mem, self.ptr = mem, mem.ptr + offset
+
+
+def memcpy_async(target: int, source: int, size: int, kind: int, stream: int) -> None:
+    assert kind == 3  # from device to device
+    ctypes.memmove(target, source, size)
+
+
 class MemoryPool:
     def used_bytes(self):
         return ndarray.used_bytes()
@@ -151,8 +169,10 @@ def cuda_module() -> types.ModuleType:
     runtime = types.ModuleType("cupy.cuda.runtime")
     vars(runtime).update(getDeviceCount=device_count, getDeviceProperties=properties,
                          CUDARuntimeError=CUDARuntimeError, deviceSynchronize=lambda: None,
-                         runtimeGetVersion=lambda: 13000, driverGetVersion=lambda: 13000)
+                         runtimeGetVersion=lambda: 13000, driverGetVersion=lambda: 13000,
+                         memcpyAsync=memcpy_async)
     vars(cuda).update(
+        UnownedMemory=UnownedMemory, MemoryPointer=MemoryPointer,
         runtime=runtime, Device=Device, Stream=Stream, Event=Event, MemoryPool=MemoryPool,
         get_current_stream=lambda: Stream.null, is_available=lambda: machine.devices > 0,
         get_elapsed_time=lambda start, end: 0.0, ExternalStream=Stream)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import functools
 import gc
 import weakref
@@ -89,6 +90,9 @@ class ndarray:
 
     def __init__(self, shape, dtype=float, memptr=None, strides=None, order="C"):
         self._array, self.base = np.zeros(shape, dtype), None
+        if memptr is not None and self._array.size:
+            memory = (ctypes.c_char * self._array.nbytes).from_address(memptr.ptr)
+            self._array, self.base = np.ndarray(shape, dtype, memory), memptr.mem
         self.index = self.current()
         self.alive[id(self)] = self
 

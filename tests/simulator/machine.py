@@ -5,19 +5,19 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
 
 from tests.simulator import module
 
-MOST_BLOCKS = 1 << 20
-
 
 class SimulatedMachine:
     def __init__(self, order: int = 1, change: Callable[[str], str] = str):
         self.order, self.change = order, change
         self.launches: list[str] = []
+        self.active = nullcontext()
 
     def load(self, source: str, names: Sequence[str]) -> dict[str, Callable]:
         made = module(self.change(source))
