@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 import warnings
 
 import numpy as np
@@ -96,6 +97,15 @@ def sorted_keys(value):
 def test_every_optimizer_of_torch_is_in_the_table():
     classes = {n for n in theirs.optim.__all__ if isinstance(getattr(theirs.optim, n, None), type)}
     assert classes - set(OPTIMIZERS) == {"Optimizer", "SparseAdam"}  # there are no sparse tensors
+
+
+def test_signatures():
+    for ours_room, room in ((ours.optim, theirs.optim),
+                            (ours.optim.lr_scheduler, theirs.optim.lr_scheduler)):
+        for name in {n.split()[0] for n in (*OPTIMIZERS, *SCHEDULERS)} & set(dir(room)):
+            expected, got = ([(p.name, p.kind, p.default) for p in inspect.signature(
+                getattr(r, name)).parameters.values()] for r in (room, ours_room))
+            assert expected == got, name
 
 
 # ------------------------------------------------------------------ schedulers

@@ -1,59 +1,65 @@
-"""The optimizers that are rows: settings, their defaults, and the state before the first step."""
+"""The optimizers that are rows: their settings, and the state that is not zeros at first."""
 
 from __future__ import annotations
 
 from compat.torch import creation
-from compat.torch.dtypes import Size
 from compat.torch.optim import rules
-from compat.torch.optim.optimizer import counter, optimizer, write_all
+from compat.torch.optim.optimizer import optimizer, write_all
 
-FLAGS = {"capturable": False, "maximize": False, "differentiable": False}
-BETAS = {"betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 0}
-
-ADAM = {"foreach": None, "maximize": False, "capturable": False, "differentiable": False,
-        "fused": None}
+ADAPTIVE = "betas=(0.9, 0.999), eps=1e-8, weight_decay=0"
+FLAGS = "foreach=None, maximize=False, capturable=False, differentiable=False"
+MOMENTS = {"max_exp_avg_sq": "amsgrad"}
 
 
-def moments(group, p) -> dict:
-    return {"step": counter(), "exp_avg": None, "exp_avg_sq": None} \
-        | ({"max_exp_avg_sq": None} if group["amsgrad"] else {})
+def one(group, param):
+    return creation.tensor(1.0)
 
 
 Adam: type = optimizer(
-    "Adam", rules.adam,
-    {"lr": 1e-3} | BETAS | {"amsgrad": False} | ADAM | {"decoupled_weight_decay": False},
-    "foreach maximize capturable differentiable fused decoupled_weight_decay", moments)
-
-
-class AdamW(Adam):
-    """Adam whose weight decay shrinks the parameter itself."""
-
-    settings = {"lr": 1e-3, "betas": (0.9, 0.999), "eps": 1e-8, "weight_decay": 1e-2,
-                "amsgrad": False, "maximize": False} | ADAM
-    keyword_only = tuple(ADAM)
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.defaults["decoupled_weight_decay"] = True
-        for group in self.param_groups:
-            group["decoupled_weight_decay"] = True
-
-    def add_param_group(self, param_group) -> None:
-        super().add_param_group({"decoupled_weight_decay": True, **param_group})
+    "Adam", rules.adam, f"lr=1e-3, {ADAPTIVE}, amsgrad=False, *, {FLAGS}, fused=None, "
+    "decoupled_weight_decay=False", needs=MOMENTS)
+AdamW: type = optimizer(  # its weight decay shrinks the parameter itself
+    "AdamW", rules.adam, "lr=1e-3, betas=(0.9, 0.999), eps=1e-8, weight_decay=1e-2, "
+    "amsgrad=False, *, maximize=False, foreach=None, capturable=False, differentiable=False, "
+    "fused=None", base=Adam, needs=MOMENTS, fixed={"decoupled_weight_decay": True})
+Adadelta: type = optimizer(
+    "Adadelta", rules.adadelta, "lr=1.0, rho=0.9, eps=1e-6, weight_decay=0, foreach=None, *, "
+    "capturable=False, maximize=False, differentiable=False")
+Adamax: type = optimizer(
+    "Adamax", rules.adamax, f"lr=2e-3, {ADAPTIVE}, foreach=None, *, maximize=False, "
+    "differentiable=False, capturable=False")
+ASGD: type = optimizer(
+    "ASGD", rules.asgd, "lr=1e-2, lambd=1e-4, alpha=0.75, t0=1e6, weight_decay=0, foreach=None, "
+    "maximize=False, differentiable=False, capturable=False", mu=one,
+    eta=lambda group, param: creation.tensor(float(group["lr"])))
+NAdam: type = optimizer(
+    "NAdam", rules.nadam, f"lr=2e-3, {ADAPTIVE}, momentum_decay=4e-3, "
+    f"decoupled_weight_decay=False, *, {FLAGS}", mu_product=one)
+RAdam: type = optimizer(
+    "RAdam", rules.radam, f"lr=1e-3, {ADAPTIVE}, decoupled_weight_decay=False, *, {FLAGS}")
+RMSprop: type = optimizer(
+    "RMSprop", rules.rmsprop, "lr=1e-2, alpha=0.99, eps=1e-8, weight_decay=0, momentum=0, "
+    "centered=False, capturable=False, foreach=None, maximize=False, differentiable=False",
+    needs={"momentum_buffer": "momentum", "grad_avg": "centered"})
+Rprop: type = optimizer(
+    "Rprop", rules.rprop, "lr=1e-2, etas=(0.5, 1.2), step_sizes=(1e-6, 50), *, capturable=False, "
+    "foreach=None, maximize=False, differentiable=False",
+    step_size=lambda group, param: creation.full_like(param, float(group["lr"])))
+Adafactor: type = optimizer(
+    "Adafactor", rules.adafactor, "lr=1e-2, beta2_decay=-0.8, eps=(None, 1e-3), d=1.0, "
+    "weight_decay=0.0, *, foreach=None, maximize=False",
+    row_var=lambda group, p: p.new_zeros((*p.shape[:-1], 1)) if p.dim() > 1 else None,
+    col_var=lambda group, p: p.new_zeros((*p.shape[:-2], 1, p.shape[-1])) if p.dim() > 1 else None,
+    variance=lambda group, p: creation.zeros_like(p) if p.dim() < 2 else None)
+Muon: type = optimizer(
+    "Muon", rules.muon, "lr=1e-3, weight_decay=0.1, momentum=0.95, nesterov=True, "
+    "ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None")
 
 
 class SGD(optimizer(
-        "SGD", rules.sgd,
-        {"lr": 1e-3, "momentum": 0, "dampening": 0, "weight_decay": 0, "nesterov": False,
-         "maximize": False, "foreach": None, "differentiable": False, "fused": None},
-        "maximize foreach differentiable fused", lambda group, p: {})):
+        "SGD", rules.sgd, "lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, "
+        "maximize=False, foreach=None, differentiable=False, fused=None")):
     """Gradient descent. With momentum: Sutskever et al. (2013)."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        for group in self.param_groups:
-            if group["nesterov"] and (group["momentum"] <= 0 or group["dampening"] != 0):
-                raise ValueError("Nesterov momentum requires a momentum and zero dampening")
 
     def update_all(self, group, rate, given) -> None:
         if group["momentum"] and not all("momentum_buffer" in self.state[p] for p, _ in given):
@@ -74,94 +80,17 @@ class SGD(optimizer(
             self.state[param]["momentum_buffer"] = made[0]
 
 
-Adadelta = optimizer(
-    "Adadelta", rules.adadelta,
-    {"lr": 1.0, "rho": 0.9, "eps": 1e-6, "weight_decay": 0, "foreach": None} | FLAGS,
-    "capturable maximize differentiable",
-    lambda group, p: {"step": counter(), "square_avg": None, "acc_delta": None})
-
-Adamax = optimizer(
-    "Adamax", rules.adamax,
-    {"lr": 2e-3} | BETAS | {"foreach": None, "maximize": False, "differentiable": False,
-                            "capturable": False},
-    "maximize differentiable capturable",
-    lambda group, p: {"step": counter(), "exp_avg": None, "exp_inf": None})
-
-ASGD = optimizer(
-    "ASGD", rules.asgd,
-    {"lr": 1e-2, "lambd": 1e-4, "alpha": 0.75, "t0": 1e6, "weight_decay": 0, "foreach": None,
-     "maximize": False, "differentiable": False, "capturable": False}, "",
-    lambda group, p: {"step": counter(), "eta": creation.tensor(float(group["lr"])),
-                      "mu": creation.tensor(1.0), "ax": None})
-
-NAdam = optimizer(
-    "NAdam", rules.nadam,
-    {"lr": 2e-3} | BETAS | {"momentum_decay": 4e-3, "decoupled_weight_decay": False,
-                            "foreach": None, "maximize": False, "capturable": False,
-                            "differentiable": False},
-    "foreach maximize capturable differentiable",
-    lambda group, p: {"step": counter(), "mu_product": creation.tensor(1.0), "exp_avg": None,
-                      "exp_avg_sq": None})
-
-RAdam = optimizer(
-    "RAdam", rules.radam,
-    {"lr": 1e-3} | BETAS | {"decoupled_weight_decay": False, "foreach": None, "maximize": False,
-                            "capturable": False, "differentiable": False},
-    "foreach maximize capturable differentiable",
-    lambda group, p: {"step": counter(), "exp_avg": None, "exp_avg_sq": None})
-
-RMSprop = optimizer(
-    "RMSprop", rules.rmsprop,
-    {"lr": 1e-2, "alpha": 0.99, "eps": 1e-8, "weight_decay": 0, "momentum": 0, "centered": False,
-     "capturable": False, "foreach": None, "maximize": False, "differentiable": False}, "",
-    lambda group, p: {"step": counter(), "square_avg": None}
-    | ({"momentum_buffer": None} if group["momentum"] > 0 else {})
-    | ({"grad_avg": None} if group["centered"] else {}))
-
-Rprop = optimizer(
-    "Rprop", rules.rprop,
-    {"lr": 1e-2, "etas": (0.5, 1.2), "step_sizes": (1e-6, 50), "capturable": False,
-     "foreach": None, "maximize": False, "differentiable": False},
-    "capturable foreach maximize differentiable",
-    lambda group, p: {"step": counter(), "prev": None,
-                      "step_size": creation.full_like(p, float(group["lr"]))})
-
-
-def factored(group, p) -> dict:
-    if p.dim() < 2:
-        return {"step": counter(), "variance": None}
-    shape = p.shape
-    return {"step": counter(), "row_var": p.new_zeros(Size((*shape[:-1], 1))),
-            "col_var": p.new_zeros(Size((*shape[:-2], 1, shape[-1])))}
-
-
-Adafactor = optimizer(
-    "Adafactor", rules.adafactor,
-    {"lr": 1e-2, "beta2_decay": -0.8, "eps": (None, 1e-3), "d": 1.0, "weight_decay": 0.0,
-     "foreach": None, "maximize": False}, "foreach maximize", factored)
-
-Muon = optimizer(
-    "Muon", rules.muon,
-    {"lr": 1e-3, "weight_decay": 0.1, "momentum": 0.95, "nesterov": True,
-     "ns_coefficients": (3.4445, -4.775, 2.0315), "eps": 1e-7, "ns_steps": 5,
-     "adjust_lr_fn": None}, "", lambda group, p: {"momentum_buffer": None})
-
-
 class Adagrad(optimizer(
-        "Adagrad", rules.adagrad,
-        {"lr": 1e-2, "lr_decay": 0, "weight_decay": 0, "initial_accumulator_value": 0,
-         "eps": 1e-10, "foreach": None, "maximize": False, "differentiable": False, "fused": None},
-        "maximize differentiable fused",
-        lambda group, p: {"step": counter(), "sum": creation.full_like(
-            p, group["initial_accumulator_value"])})):
+        "Adagrad", rules.adagrad, "lr=1e-2, lr_decay=0, weight_decay=0, "
+        "initial_accumulator_value=0, eps=1e-10, foreach=None, *, maximize=False, "
+        "differentiable=False, fused=None", sum=lambda group, param: creation.full_like(
+            param, group["initial_accumulator_value"]))):
     """Duchi, Hazan and Singer (2011)."""
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.share_memory()
 
     def share_memory(self) -> None:
         """The state is there before the first step."""
         for group in self.param_groups:
             for p in group["params"]:
                 self.state[p].update(self.initial(group, p))
+
+    _begin = share_memory

@@ -87,14 +87,12 @@ def strong_wolfe(evaluate, t, d, f, g, slope, c1=1e-4, c2=0.9, tolerance_change=
     return loss, gradient, t, count
 
 
-class LBFGS(RuleOptimizer):
+class LBFGS(RuleOptimizer, settings="lr=1, max_iter=20, max_eval=None, tolerance_grad=1e-7, "
+                                    "tolerance_change=1e-9, history_size=100, "
+                                    "line_search_fn=None"):
     """Needs a closure that computes the loss and its gradients again."""
 
-    settings = {"lr": 1, "max_iter": 20, "max_eval": None, "tolerance_grad": 1e-7,
-                "tolerance_change": 1e-9, "history_size": 100, "line_search_fn": None}
-
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
+    def _begin(self) -> None:
         if len(self.param_groups) != 1:
             raise ValueError("LBFGS doesn't support per-parameter options (parameter groups)")
         group = self.param_groups[0]

@@ -73,12 +73,8 @@ class FactorLR(LRScheduler):
         raise NotImplementedError
 
 
-class StepLR(FactorLR):
+class StepLR(FactorLR, settings="step_size, gamma=0.1"):
     """The rate times gamma every step_size epochs."""
-
-    def __init__(self, optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1):
-        self.step_size, self.gamma = step_size, gamma
-        super().__init__(optimizer, last_epoch)
 
     def factor_now(self):
         return 1.0 if self._is_initial or self.last_epoch % self.step_size else self.gamma
@@ -87,12 +83,11 @@ class StepLR(FactorLR):
         return self.gamma ** (self.last_epoch // self.step_size)
 
 
-class MultiStepLR(FactorLR):
+class MultiStepLR(FactorLR, settings="milestones, gamma=0.1"):
     """The rate times gamma at each milestone."""
 
-    def __init__(self, optimizer, milestones, gamma: float = 0.1, last_epoch: int = -1):
-        self.milestones, self.gamma = Counter(milestones), gamma
-        super().__init__(optimizer, last_epoch)
+    def check(self):
+        self.milestones = Counter(self.milestones)
 
     def factor_now(self):
         return self.gamma ** self.milestones[self.last_epoch]
@@ -101,15 +96,12 @@ class MultiStepLR(FactorLR):
         return self.gamma ** bisect_right(sorted(self.milestones.elements()), self.last_epoch)
 
 
-class ConstantLR(FactorLR):
+class ConstantLR(FactorLR, settings="factor=1 / 3, total_iters=5"):
     """The rate times a factor for the first epochs."""
 
-    def __init__(self, optimizer, factor: float = 1.0 / 3, total_iters: int = 5,
-                 last_epoch: int = -1):
-        if not 0 <= factor <= 1.0:
+    def check(self):
+        if not 0 <= self.factor <= 1.0:
             raise ValueError("Constant multiplicative factor expected to be between 0 and 1.")
-        self.factor, self.total_iters = factor, total_iters
-        super().__init__(optimizer, last_epoch)
 
     def factor_now(self):
         if self._is_initial:
@@ -120,19 +112,15 @@ class ConstantLR(FactorLR):
         return self.factor + (self.last_epoch >= self.total_iters) * (1 - self.factor)
 
 
-class LinearLR(FactorLR):
+class LinearLR(FactorLR, settings="start_factor=1 / 3, end_factor=1.0, total_iters=5"):
     """The factor goes linearly from start to end."""
 
-    def __init__(self, optimizer, start_factor: float = 1.0 / 3, end_factor: float = 1.0,
-                 total_iters: int = 5, last_epoch: int = -1):
-        if not 0 < start_factor <= 1.0:
+    def check(self):
+        if not 0 < self.start_factor <= 1.0:
             raise ValueError("Starting multiplicative factor expected to be greater than 0 and "
                              "less or equal to 1.")
-        if not 0 <= end_factor <= 1.0:
+        if not 0 <= self.end_factor <= 1.0:
             raise ValueError("Ending multiplicative factor expected to be between 0 and 1.")
-        self.start_factor, self.end_factor = start_factor, end_factor
-        self.total_iters = total_iters
-        super().__init__(optimizer, last_epoch)
 
     def factor_now(self):
         if self._is_initial:
@@ -148,12 +136,8 @@ class LinearLR(FactorLR):
             * min(self.total_iters, self.last_epoch) / self.total_iters
 
 
-class ExponentialLR(FactorLR):
+class ExponentialLR(FactorLR, settings="gamma"):
     """The rate times gamma every epoch."""
-
-    def __init__(self, optimizer, gamma: float, last_epoch: int = -1):
-        self.gamma = gamma
-        super().__init__(optimizer, last_epoch)
 
     def factor_now(self):
         return 1.0 if self._is_initial else self.gamma
@@ -162,12 +146,8 @@ class ExponentialLR(FactorLR):
         return self.gamma ** self.last_epoch
 
 
-class PolynomialLR(FactorLR):
+class PolynomialLR(FactorLR, settings="total_iters=5, power=1.0"):
     """The rate falls to zero as a power of the epochs that are left."""
-
-    def __init__(self, optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1):
-        self.total_iters, self.power = total_iters, power
-        super().__init__(optimizer, last_epoch)
 
     def factor_now(self):
         if self._is_initial or self.last_epoch > self.total_iters:
@@ -179,13 +159,9 @@ class PolynomialLR(FactorLR):
         return (1.0 - min(self.total_iters, self.last_epoch) / self.total_iters) ** self.power
 
 
-class CosineAnnealingLR(LRScheduler):
+class CosineAnnealingLR(LRScheduler, settings="T_max, eta_min=0.0"):
     """Half a cosine from the initial rate to eta_min in T_max epochs, computed by recursion.
     Source: Loshchilov and Hutter (2017)."""
-
-    def __init__(self, optimizer, T_max: int, eta_min: float = 0.0, last_epoch: int = -1):
-        self.T_max, self.eta_min = T_max, eta_min
-        super().__init__(optimizer, last_epoch)
 
     def height(self, epoch: int) -> float:
         return 1 + math.cos(math.pi * epoch / self.T_max)

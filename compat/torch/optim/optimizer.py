@@ -8,8 +8,9 @@ import functools
 import inspect
 import warnings
 from collections import OrderedDict, defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import chain
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from compat.torch.autograd import enable_grad, no_grad
 from compat.torch.creation import tensor, zeros_like
 from compat.torch.operation import operation
 from compat.torch.tensor import Tensor
+from compat.torch.written import parameters_of, written
 from minigrad.eager.update import Updates
 from minigrad.core import EVAL, get_mode, make_box
 from minigrad.imperative import views
@@ -265,38 +267,35 @@ def check_settings(settings: dict) -> None:
         raise ValueError(f"Clipping threshold d should be >= 1 but is: {settings['d']}")
     if settings.get("beta2_decay", 0.0) > 0.0:
         raise ValueError(f"beta2_decay should be <= 0 but is: {settings['beta2_decay']}")
+    if settings.get("nesterov") and settings.get("dampening") is not None and (
+            settings["momentum"] <= 0 or settings["dampening"] != 0):
+        raise ValueError("Nesterov momentum requires a momentum and zero dampening")
     low, high = settings.get("etas", (0.5, 1.5))
     if not 0.0 < low < 1.0 < high:
         raise ValueError(f"Invalid eta values: {low}, {high}")
 
 
 class RuleOptimizer(Optimizer):
-    """An optimizer made of a row: its settings, its state, and its rule."""
+    """An optimizer made of a row: its settings (the text of a signature), its state, its rule."""
 
-    settings: dict = {}  # name -> default, in order
-    keyword_only: tuple = ()
     rule: Any
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, settings: str | None = None, fixed: Mapping = MappingProxyType({}),
+                          **kwargs):
         super().__init_subclass__(**kwargs)
-        P = inspect.Parameter
-        cls.__signature__ = inspect.Signature([P("params", P.POSITIONAL_OR_KEYWORD)] + [
-            P(n, P.KEYWORD_ONLY if n in cls.keyword_only else P.POSITIONAL_OR_KEYWORD, default=d)
-            for n, d in cls.settings.items()])
+        if settings is not None:
+            given = ", ".join(f"{n}={n}" for n in parameters_of(settings))
+            cls.__init__ = written("__init__", f"self, params, {settings}", [
+                f"settings = dict({given}, **fixed)", "check(settings)",
+                "start(self, params, settings)", "self._begin()"],
+                check=check_settings, start=Optimizer.__init__, fixed=fixed)
+            cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
 
-    def __init__(self, *args, **kwargs):
-        try:
-            bound = self.__signature__.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{type(self).__name__}.__init__() {error}") from None
-        bound.apply_defaults()
-        settings = dict(bound.arguments)
-        params = settings.pop("params")
-        check_settings(settings)
-        super().__init__(params, settings)
+    def _begin(self) -> None:
+        """What is to be done once the groups are there."""
 
     def initial(self, group: dict, param) -> dict:
-        """The state before the first step: a name is zeros like the parameter."""
+        """The state before the first step."""
         raise NotImplementedError
 
     def update_all(self, group, rate, given) -> None:
@@ -309,24 +308,24 @@ class RuleOptimizer(Optimizer):
         rule.updates(rows, tuple([group[n] for n in rule.settings]))
 
 
-def optimizer(name: str, rule: Callable, settings: dict, keyword_only: str, initial: Callable,
-              **attributes) -> type:
-    """A class for one row. `initial(group, param)` names the state; None means zeros."""
-    names = list(inspect.signature(rule).parameters)
-    states = [n for n in names[3:] if n not in settings]
+def optimizer(name: str, rule: Callable, settings: str, base: type = RuleOptimizer,
+              needs: Mapping = MappingProxyType({}), fixed: Mapping = MappingProxyType({}),
+              **initial: Callable) -> type:
+    """A class for one row. What the rule takes after `param, grad, rate` and is no setting, is
+    state: `initial[name](group, param)` at first (None: not needed), or zeros like the parameter.
+    `needs` names the setting without which a state is not needed."""
+    names, known = list(inspect.signature(rule).parameters), {**parameters_of(settings), **fixed}
+    states = [n for n in names[3:] if n not in known]
     op = operation(rule, name=rule.__name__, tensors=(*names[:3], *states), scalars=("rate",))
-    op.states, op.settings = states, [n for n in names[3:] if n in settings]
+    op.states, op.settings = states, [n for n in names[3:] if n in known]
     op.updates = Updates(op.op, (0, *range(3, 3 + len(states))))
+    initial = {"step": lambda group, param: tensor(0.0)} | initial
 
     def fill(self, group, param):
-        return {k: zeros_like(param) if v is None else v
-                for k, v in initial(group, param).items()}
+        made = {n: initial[n](group, param) if n in initial else zeros_like(param)
+                for n in states if n not in needs or group[needs[n]]}
+        return {n: value for n, value in made.items() if value is not None}
 
-    return type(name, (RuleOptimizer,), {
-        "rule": staticmethod(op), "settings": settings, "keyword_only": tuple(keyword_only.split()),
-        "initial": fill, "__doc__": rule.__doc__, "__module__": "compat.torch.optim",
-        **attributes})
-
-
-def counter():
-    return tensor(0.0)
+    return type(name, (base,), {
+        "rule": staticmethod(op), "initial": fill, "__doc__": rule.__doc__,
+        "__module__": "compat.torch.optim"}, settings=settings, fixed=fixed)

@@ -6,6 +6,7 @@ import warnings
 
 from compat.torch.optim.optimizer import Optimizer
 from compat.torch.tensor import Tensor
+from compat.torch.written import parameters_of, written
 
 TOO_EARLY = (
     "Detected call of `lr_scheduler.step()` before `optimizer.step()`. In PyTorch 1.1.0 and later, "
@@ -35,9 +36,23 @@ def each(name: str, optimizer, value) -> list:
 
 
 class LRScheduler:
-    """Sets `group["lr"]` after each `step()`. Subclasses give `get_lr`."""
+    """Sets `group["lr"]` after each `step()`. Subclasses give `get_lr`, and may give the text of
+    their signature between the optimizer and `last_epoch`, all of which becomes attributes."""
 
     _is_initial = False
+
+    def __init_subclass__(cls, settings: str | None = None, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if settings is not None:
+            cls.__init__ = written(
+                "__init__", f"self, optimizer, {settings}, last_epoch=-1",
+                [*(f"self.{n} = {n}" for n in parameters_of(settings)), "check(self)",
+                 "start(self, optimizer, last_epoch)"],
+                check=cls.check, start=LRScheduler.__init__)
+            cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
+
+    def check(self) -> None:
+        """Complain about settings."""
 
     def __init__(self, optimizer, last_epoch: int = -1):
         if not isinstance(optimizer, Optimizer):
