@@ -12,7 +12,8 @@ from compat.torch.promotion import broadcast_shapes, cast, expand_to, result_dty
 from compat.torch.tensor import Tensor, of_face, wrap_dim
 from compat.torch.views import diagonal_of
 from minigrad import numpy as mnp
-from minigrad.core import F32, aval_of
+from minigrad.core import aval_of
+from minigrad.numpy.recurrent import affine
 from minigrad.ops import elementwise as e
 from minigrad.ops.contraction import dot_general
 from minigrad.ops.families import dtype_kind
@@ -197,23 +198,24 @@ ADDING = {name: adding(name, arguments, body) for name, arguments, body in (
 addmm, baddbmm = ADDING["addmm"], ADDING["baddbmm"]
 
 
-def rows_times(input, weight, wide=None):
-    """x (..., in) times the rows of weight (out, in): a linear layer's product."""
+def check_rows(input, weight) -> None:
+    """PyTorch's complaints about x (..., in) and weight (out, in)."""
     a, b = aval_of(input).shape, aval_of(weight).shape
     check_same_dtype(input, weight)
     if a[-1] != b[-1]:
         raise RuntimeError("mat1 and mat2 shapes cannot be multiplied "
                            f"({math.prod(a[:-1])}x{a[-1]} and {b[-1]}x{b[0]})")
-    return dot_general(input, weight, preferred_element_type=wide,
-                       dimension_numbers=(((len(a) - 1,), (len(b) - 1,)), ((), ())))
+
+
+def rows_times(input, weight):
+    """x (..., in) times the rows of weight (out, in): a linear layer's product."""
+    check_rows(input, weight)
+    return affine(input, weight)
 
 
 def linear_with_bias(input, weight, bias):
-    """Half types are rounded once, after the bias was added in float32."""
-    dtype = aval_of(input).dtype
-    if dtype_kind(dtype) != "f" or dtype.itemsize > 2:
-        return e.add(*together(rows_times(input, weight), bias))
-    return cast(e.add(*together(rows_times(input, weight, F32), bias, dtype=F32)), dtype)
+    check_rows(input, weight)
+    return affine(input, weight, cast(bias, aval_of(input).dtype))
 
 
 # PyTorch names the node after its last step: addmm of matrices, a view of it for other ranks

@@ -1,7 +1,8 @@
-"""RNN, GRU and LSTM, and their cells. One layer in one direction is a scan over time."""
+"""RNN, GRU and LSTM, and their cells."""
 
 from __future__ import annotations
 
+import functools
 import math
 import warnings
 
@@ -14,78 +15,26 @@ from compat.torch.nn import init
 from compat.torch.nn.layer import Layer, add_parameters
 from compat.torch.nn.utils.rnn import PackedSequence
 from compat.torch.operation import operation
-from compat.torch.pointwise import relu_body
-from compat.torch.products import linear_with_bias, rows_times
-from compat.torch.promotion import expand_to
+from compat.torch.products import check_rows
 from compat.torch.tensor import from_array
-from compat.torch.views import part
-from minigrad.core import aval_of
-from minigrad.ops import elementwise as e
-from minigrad.ops import transcendental as t
-from minigrad.ops.flow import scan
-from minigrad.ops.selection import select_n
-from minigrad.ops.shaping import reshape
-
-GATES = {"RNN_TANH": 1, "RNN_RELU": 1, "GRU": 3, "LSTM": 4}
-
-
-def affine(x, weight, bias):
-    return rows_times(x, weight) if bias is None else linear_with_bias(x, weight, bias)
-
-
-def split_gates(x, count: int):
-    size = aval_of(x).shape[-1] // count
-    return [part(x, 1, i * size, (i + 1) * size) for i in range(count)]
-
-
-def next_state(mode: str, gates, h, c, w_hh, b_hh):
-    """(h, c) after one step, from the gates' share of the input (batch, gates)."""
-    own = affine(h, w_hh, b_hh)
-    if mode == "GRU":
-        (r, z, n), (own_r, own_z, own_n) = split_gates(gates, 3), split_gates(own, 3)
-        r, z = t.logistic(e.add(r, own_r)), t.logistic(e.add(z, own_z))
-        n = t.tanh(e.add(n, e.mul(r, own_n)))
-        return e.add(e.mul(e.sub(h, n), z), n), c
-    total = e.add(gates, own)
-    if mode != "LSTM":
-        return (t.tanh if mode == "RNN_TANH" else relu_body)(total), c
-    i, f, g, o = split_gates(total, 4)
-    c = e.add(e.mul(t.logistic(f), c), e.mul(t.logistic(i), t.tanh(g)))
-    return e.mul(t.logistic(o), t.tanh(c)), c
-
+from minigrad.numpy.recurrent import GATES, cell, layer
 
 OPERANDS = ("x", "h", "c", "w_ih", "w_hh", "b_ih", "b_hh")
 
 
-@operation(name="rnn", tensors=(*OPERANDS, "w_hr", "running"))
-def layer_op(x, h, c=None, w_ih=None, w_hh=None, b_ih=None, b_hh=None, w_hr=None, running=None,
-             mode="", reverse=False):
-    """(outputs (time, batch, hidden), h[, c]) of one layer. A sequence that is not running at a
-    time keeps its state: the short ones of a packed batch."""
-    gates = affine(x, w_ih, b_ih)
-    states = (h,) if c is None else (h, c)
-    flags = () if running is None else (running,)
+def checked(fn):
+    """`fn` after PyTorch's complaints about the operands of its products."""
+    @functools.wraps(fn)
+    def call(x, h, c=None, w_ih=None, w_hh=None, *given, **named):
+        check_rows(x, w_ih)
+        check_rows(h, w_hh)
+        return fn(x, h, c, w_ih, w_hh, *given, **named)
 
-    def step(states, given):
-        share, *alive = given
-        old, cell = states if len(states) == 2 else (*states, None)
-        h, cell = next_state(mode, share, old, cell, w_hh, b_hh)
-        h = h if w_hr is None else rows_times(h, w_hr)
-        new = (h,) if cell is None else (h, cell)
-        if alive:
-            new = tuple(select_n(expand_to(reshape(alive[0], new_sizes=(
-                aval_of(v).shape[0], 1)), aval_of(v).shape), s, v) for s, v in zip(states, new))
-        return new, new[0]
-
-    states, outputs = scan(step, states, (gates, *flags), reverse=reverse)
-    return (outputs, *states)
+    return call
 
 
-@operation(name="rnn_cell", tensors=OPERANDS)
-def cell_op(x, h, c=None, w_ih=None, w_hh=None, b_ih=None, b_hh=None, mode=""):
-    """(h[, c]) after one step."""
-    h, c = next_state(mode, affine(x, w_ih, b_ih), h, c, w_hh, b_hh)
-    return h if c is None else (h, c)
+layer_op = operation(checked(layer), name="rnn", tensors=(*OPERANDS, "w_hr", "running"))
+cell_op = operation(checked(cell), name="rnn_cell", tensors=OPERANDS)
 
 
 SETTINGS = ("input_size, hidden_size, num_layers=1, {}bias=True, batch_first=False, dropout=0.0, "
@@ -122,13 +71,13 @@ class RNNBase(Layer, settings="mode, " + SETTINGS.format("", "proj_size=0, "), s
         self._names: list[list[str]] = []
         rows, out = GATES[self.mode] * hidden_size, proj_size or hidden_size
         directions = ("", "_reverse") if self.bidirectional else ("",)
-        for layer in range(num_layers):
-            width = self.input_size if layer == 0 else out * len(directions)
+        for i in range(num_layers):
+            width = self.input_size if i == 0 else out * len(directions)
             shapes: dict[str, tuple] = {"weight_ih": (rows, width), "weight_hh": (rows, out)}
             shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)} if self.bias else {}
             shapes |= {"weight_hr": (proj_size, hidden_size)} if proj_size else {}
             for suffix in directions:
-                named = {f"{name}_l{layer}{suffix}": shape for name, shape in shapes.items()}
+                named = {f"{name}_l{i}{suffix}": shape for name, shape in shapes.items()}
                 add_parameters(self, dtype, **named)
                 self._names.append(list(named))
         self.reset_parameters()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 
 import numpy as np
@@ -12,17 +11,10 @@ from compat.torch.nn.functional.activations import logsigmoid
 from compat.torch.nn.functional.losses import check_reduction
 from compat.torch.nn.functional.other import pairwise_distance
 from compat.torch.operation import operation
-from compat.torch.pointwise import like
 from compat.torch.selecting import where
-from compat.torch.promotion import expand_to
 from compat.torch.tensor import Tensor, array_of, from_array, known
 from minigrad import core
-from minigrad.core import aval_of
-from minigrad.ops import elementwise as e
-from minigrad.ops import transcendental as t
-from minigrad.ops.flow import scan
-from minigrad.ops.selection import select_n, stop_gradient
-from minigrad.ops.shaping import pad, reshape
+from minigrad.numpy.alignments import NOWHERE, extended_labels, paths_to_labels
 
 
 def finish(loss, reduction: str):
@@ -152,50 +144,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
 
 # ------------------------------------------------------------------ connectionist labels
 
-NOWHERE = -1e30  # the logarithm of a probability of nothing, without the nan of inf - inf
-
-
-def log_add(terms):
-    """log of the sum of exponentials."""
-    top = stop_gradient(functools.reduce(e.max_, terms))
-    total = functools.reduce(e.add, [t.exp(e.sub(x, top)) for x in terms])
-    return e.add(t.log(total), top)
-
-
-@operation(name="ctc_loss", tensors=("scores", "skips", "live"))
-def ctc_paths(scores, skips, live):
-    """Log-probabilities (N, S) of all paths that end at each of the extended labels.
-    scores (T, N, S): of each label at each time; skips (N, S): may a path leave out the blank
-    before a label?; live (T, N): is the time within the input?"""
-    n, s = aval_of(skips).shape
-    start = np.full((n, s), NOWHERE, aval_of(scores).dtype)
-    start[:, 0] = 0  # as if a blank had been passed before the first time
-    nowhere = start.dtype.type(NOWHERE)
-
-    def moved(paths, by):
-        return pad(paths, nowhere, padding_config=((0, 0, 0), (by, -by, 0)))
-
-    def step(paths, now):
-        score, alive = now
-        jumped = select_n(skips, like(paths, NOWHERE), moved(paths, 2))
-        new = e.add(log_add([paths, moved(paths, 1), jumped]), score)
-        return select_n(expand_to(reshape(alive, new_sizes=(n, 1)), (n, s)), paths, new), ()
-
-    return scan(step, start, (scores, live))[0]
-
-
-def padded_labels(targets, lengths, blank: int):
-    """(labels with a blank before, between and after them (N, 2 L + 1), where a path may skip)."""
-    rows = array_of(targets)
-    if rows.ndim == 1:
-        ends = np.cumsum(lengths)
-        rows = [rows[stop - n:stop] for n, stop in zip(lengths, ends)]
-    labels = np.full((len(lengths), 2 * max(lengths, default=0) + 1), blank, np.int64)
-    for i, (row, n) in enumerate(zip(rows, lengths)):
-        labels[i, 1:2 * n:2] = row[:n]
-    skips = np.zeros(labels.shape, bool)
-    skips[:, 2:] = (labels[:, 2:] != blank) & (labels[:, 2:] != labels[:, :-2])
-    return labels, skips
+ctc_paths = operation(paths_to_labels, name="ctc_loss", tensors=("scores", "skips", "live"))
 
 
 def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reduction="mean",
@@ -212,7 +161,7 @@ def ctc_loss(log_probs, targets, input_lengths, target_lengths, blank=0, reducti
     if (inputs > steps).any():
         raise RuntimeError(f"Expected input_lengths to have value at most {steps}, but got value "
                            f"{inputs.max()} (while checking arguments for ctc_loss_cpu)")
-    labels, skips = padded_labels(targets, lengths, blank)
+    labels, skips = extended_labels(array_of(targets), lengths, blank)
     live = np.arange(steps)[:, None] < inputs
     scores = log_probs.gather(2, from_array(np.broadcast_to(labels, (steps, *labels.shape))))
     paths = ctc_paths(scores, from_array(skips), from_array(live))

@@ -13,12 +13,13 @@ from compat.torch.reductions import mean as mean_all
 from compat.torch.reductions import sum as sum_all
 from compat.torch.tensor import known
 from minigrad.core import I64, aval_of
+from minigrad.numpy.windows import FEW_CLASSES, only, picked
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
 from minigrad.ops.reduction import reduce_sum
 from minigrad.ops.selection import select_n
-from minigrad.ops.shaping import broadcast_in_dim, iota, reshape, transpose
+from minigrad.ops.shaping import reshape
 
 
 def check_reduction(reduction: str) -> None:
@@ -98,32 +99,6 @@ def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
 
 
 # ------------------------------------------------------------------ classes
-
-
-FEW_CLASSES = 256  # up to here comparing with every class costs less than indexing
-
-
-def picked(x, index, axis: int):
-    """x at `index` along `axis`, which disappears. Shapes: x (..., C, ...), index (..., ...)."""
-    aval = aval_of(x)
-    if aval.shape[axis] <= FEW_CLASSES:
-        return reduce_sum(only(x, index, axis), axes=(axis,))
-    order = tuple(i for i in range(len(aval_of(x).shape)) if i != axis) + (axis,)
-    x = transpose(x, permutation=order) if order != tuple(range(len(order))) else x
-    shape = aval_of(x).shape  # (..., C)
-    vectors = reshape(cast(index, I64), new_sizes=(*shape[:-1], 1))
-    batch, last = tuple(range(len(shape) - 1)), (len(shape) - 1,)
-    return gather(x, vectors, slice_sizes=(1,) * len(shape), mode=CLIP, unique_indices=True,
-                  dimension_numbers=GatherDimensionNumbers((), last, last, batch, batch))
-
-
-def only(x, index, axis: int):
-    """x where its position along `axis` is `index`, zero elsewhere."""
-    shape = aval_of(x).shape
-    classes = iota(dtype=I64, shape=shape, dimension=axis)
-    others = tuple(i for i in range(len(shape)) if i != axis)
-    wanted = broadcast_in_dim(index, shape=shape, broadcast_dimensions=others)
-    return select_n(e.eq(classes, wanted), like(x, 0), x)
 
 
 def nll_body(input, target, weight=None, ignore_index=-100, reduction="mean"):
