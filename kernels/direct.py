@@ -44,6 +44,21 @@ def sum_shapes() -> tuple[tuple[int, int], ...]:
     return ((9, 2), (9, 1), (3, 2)) if vector_text.vector_bytes() != 32 else ((5, 2), (3, 2))
 
 
+def words(text: Text, names, pointers: str) -> dict[str, str]:
+    """The words of the table that a kernel gets, by name."""
+    found = {name: text.word("%table", i) for i, name in enumerate(names)}
+    for name in pointers.split():
+        found[name] = text.let(f"inttoptr i64 {found[name]} to ptr")
+    return found
+
+
+def images_of(text: Text, w: dict[str, str], part: str) -> tuple[str, str]:
+    """(first, one past the last) image of a part of the images."""
+    first = text.let(f"mul i64 {part}, {w['images_each']}")
+    stop = text.let(f"add i64 {first}, {w['images_each']}")
+    return first, text.let(f"call i64 @llvm.smin.i64(i64 {stop}, i64 {w['images']})")
+
+
 # ------------------------------------------------------------------ the image times the window
 
 CORRELATE = ("pixels weights out vectors taps first_segment segments blocks block_count "
@@ -60,10 +75,7 @@ def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) ->
     """
     text = Text()
     v = Vectors(text, scalar, n)
-    w = {name: text.word("%table", i) for i, name in enumerate(CORRELATE)}
-    for name_ in ("pixels", "weights", "out", "vectors", "taps", "first_segment", "segments",
-                  "blocks"):
-        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    w = words(text, CORRELATE, "pixels weights out vectors taps first_segment segments blocks")
     kept = text.let(f"alloca [{features * vectors} x {v.type}], align 64")
     steps = "<" + ", ".join(f"i64 {i}" for i in range(n)) + ">"
     spread = text.let(f"insertelement <{n} x i64> poison, i64 {w['lane_step']}, i32 0")
@@ -146,9 +158,7 @@ def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> st
     """
     text = Text()
     v = Vectors(text, scalar, n)
-    w = {name: text.word("%table", i) for i, name in enumerate(SUMS)}
-    for name_ in ("pixels", "cotangent", "out", "taps", "blocks"):
-        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    w = words(text, SUMS, "pixels cotangent out taps blocks")
     ct_row = text.let(f"mul i64 {w['width']}, {w['columns']}")
     size = text.let(f"mul i64 {w['tap_blocks']}, {taps * vectors * n}")
     with text.loop("u", "%start", "%stop") as unit:
@@ -159,9 +169,7 @@ def sum_pixels_ir(name: str, scalar: str, n: int, taps: int, vectors: int) -> st
         row = text.let(f"mul i64 {block}, 2")
         first_in = text.word(w["blocks"], row)
         first_ct = text.word(w["blocks"], text.let(f"add i64 {row}, 1"))
-        first_image = text.let(f"mul i64 {part}, {w['images_each']}")
-        last = text.let(f"add i64 {first_image}, {w['images_each']}")
-        last = text.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {w['images']})")
+        first_image, last = images_of(text, w, part)
         x0 = text.madd(feature, w["plane"], first_in)
         out0 = v.at(w["out"], text.let(f"mul i64 {unit.index}, {size}"))
         with text.loop("b", "0", w["tap_blocks"]) as b:
@@ -207,18 +215,14 @@ def sum_few_ir(name: str, scalar: str, n: int, taps: int) -> str:
     """
     text = Text()
     v = Vectors(text, scalar, n)
-    w = {name: text.word("%table", i) for i, name in enumerate(FEW)}
-    for name_ in ("pixels", "cotangent", "out", "vectors", "taps"):
-        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    w = words(text, FEW, "pixels cotangent out vectors taps")
     cts = text.let(f"udiv i64 {w['ct_image']}, {w['ct_feature']}")
     row_of_taps = text.let(f"mul i64 {w['tap_blocks']}, {taps}")
     with text.loop("u", "%start", "%stop") as unit:
         feature = text.let(f"urem i64 {unit.index}, {cts}")
         part = text.let(f"udiv i64 {unit.index}, {cts}")
         group = text.let(f"udiv i64 {feature}, {w['outs']}")
-        first_image = text.let(f"mul i64 {part}, {w['images_each']}")
-        last = text.let(f"add i64 {first_image}, {w['images_each']}")
-        last = text.let(f"call i64 @llvm.smin.i64(i64 {last}, i64 {w['images']})")
+        first_image, last = images_of(text, w, part)
         ct0 = v.at(w["cotangent"], text.let(f"mul i64 {feature}, {w['ct_feature']}"))
         with text.loop("c", "0", w["features"]) as c:
             channel = text.madd(group, w["features"], c.index)
@@ -260,9 +264,7 @@ def turn_ir(name: str, scalar: str, n: int) -> str:
     (image, block of n features). Features that are missing in the last block are zero."""
     text = Text()
     v = Vectors(text, scalar, n)
-    w = {name: text.word("%table", i) for i, name in enumerate(TURN)}
-    for name_ in ("source", "out"):
-        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    w = words(text, TURN, "source out")
     kept = text.let(f"alloca [{n} x {v.type}], align 64")
     with text.loop("u", "%start", "%stop") as unit:
         image = text.let(f"udiv i64 {unit.index}, {w['blocks']}")
@@ -322,9 +324,7 @@ def pad_ir(name: str, scalar: str, n: int) -> str:
     """
     text = Text()
     v = Vectors(text, scalar, n)
-    w = {name: text.word("%table", i) for i, name in enumerate(PAD)}
-    for name_ in ("source", "out", "vectors"):
-        w[name_] = text.let(f"inttoptr i64 {w[name_]} to ptr")
+    w = words(text, PAD, "source out vectors")
     plane = text.let(f"mul i64 {w['out_rows']}, {w['out_columns']}")
     with text.loop("u", "%start", "%stop") as unit:
         image = text.let(f"udiv i64 {unit.index}, {w['features']}")
