@@ -6,14 +6,15 @@ import math
 
 import compat.torch as torch
 from compat.torch.distributions import constraints as c
-from compat.torch.distributions.continuous import Cauchy, Exponential, Normal
+from compat.torch.distributions.continuous import LOCATED, Cauchy, Exponential, Normal
 from compat.torch.distributions.distribution import (
-    LOG_2PI, Distribution, Size, broadcast_all, standard_normal,
+    LOG_2PI, Distribution, Size, broadcast_all, family, standard_normal,
 )
 from compat.torch.distributions.transforms import (
     AffineTransform, ComposeTransform, ExpTransform, PowerTransform, StickBreakingTransform,
     sum_rightmost,
 )
+from compat.torch.written import parameters_of
 
 
 class Independent(Distribution):
@@ -159,33 +160,52 @@ class TransformedDistribution(Distribution):
         return share if isinstance(sign, int) and sign == 1 else sign * (share - 0.5) + 0.5
 
 
-class LogNormal(TransformedDistribution):
-    """exp of a normal number."""
+class Derived(TransformedDistribution):
+    """A base distribution and transforms, by parameters of their own."""
 
-    arg_constraints, support = {"loc": c.real, "scale": c.positive}, c.positive
+    def _take(self, validate_args, **given) -> None:
+        vars(self).update(zip(given, broadcast_all(*given.values())))
+        super().__init__(*self.made_of(validate_args), validate_args)
 
-    def __init__(self, loc, scale, validate_args=None):
-        super().__init__(Normal(loc, scale, validate_args), ExpTransform(), validate_args)
-
-    loc = property(lambda self: self.base_dist.loc)
-    scale = property(lambda self: self.base_dist.scale)
-    mean = property(lambda self: (self.loc + self.scale.pow(2) / 2).exp())
-    mode = property(lambda self: (self.loc - self.scale.square()).exp())
-    variance = property(lambda self: self.scale.pow(2).expm1() * (2 * self.loc
-                                                                 + self.scale.pow(2)).exp())
-
-    def entropy(self):
-        return self.base_dist.entropy() + self.loc
+    def expand(self, batch_shape):
+        tail = len(self.base_dist.event_shape)
+        return self.again(*[v.expand(Size(batch_shape) + v.shape[v.ndim - tail:]) for v in map(
+            vars(self).get, parameters_of(self.signature))])
 
 
-class LogisticNormal(TransformedDistribution):
-    """Proportions from normal numbers."""
+LogNormal = family(
+    "LogNormal", "loc, scale", LOCATED, "exp of a normal number.", Derived, support=c.positive,
+    made_of=lambda d, validate: (Normal(d.loc, d.scale, validate), ExpTransform()),
+    mean=lambda d: (d.loc + d.scale.pow(2) / 2).exp(),
+    mode=lambda d: (d.loc - d.scale.square()).exp(),
+    variance=lambda d: d.scale.pow(2).expm1() * (2 * d.loc + d.scale.pow(2)).exp(),
+    entropy=lambda d: d.base_dist.entropy() + d.loc, __repr__=lambda d: "LogNormal()")
+LogisticNormal = family(
+    "LogisticNormal", "loc, scale", LOCATED, "Proportions from normal numbers.", Derived,
+    support=c.simplex, __repr__=lambda d: "LogisticNormal()",
+    made_of=lambda d, validate: (Normal(d.loc, d.scale, validate), StickBreakingTransform()))
 
-    arg_constraints, support = {"loc": c.real, "scale": c.positive}, c.simplex
 
-    def __init__(self, loc, scale, validate_args=None):
-        super().__init__(Normal(loc, scale, validate_args), StickBreakingTransform(),
-                         validate_args)
+def weibull_variance(d):
+    r = d.concentration.reciprocal()
+    return d.scale.pow(2) * (torch.exp(torch.lgamma(1 + 2 * r))
+                             - torch.exp(2 * torch.lgamma(1 + r)))
+
+
+Weibull = family(
+    "Weibull", "scale, concentration", {"scale": c.positive, "concentration": c.positive},
+    "A power of a waiting time.", Derived, support=c.positive, variance=weibull_variance,
+    made_of=lambda d, validate: (
+        Exponential(torch.ones_like(d.scale), validate_args=validate),
+        [PowerTransform(d.concentration.reciprocal()), AffineTransform(0, d.scale)]),
+    mean=lambda d: d.scale * torch.exp(torch.lgamma(1 + d.concentration.reciprocal())))
+Pareto = family(
+    "Pareto", "scale, alpha", {"alpha": c.positive, "scale": c.positive}, "exp of a waiting time.",
+    Derived, support=lambda d: c.greater_than_eq(d.scale), mode=lambda d: d.scale,
+    made_of=lambda d, validate: (Exponential(d.alpha, validate_args=validate),
+                                 [ExpTransform(), AffineTransform(0, d.scale)]),
+    mean=lambda d: d.alpha.clamp(min=1) * d.scale / (d.alpha.clamp(min=1) - 1),
+    entropy=lambda d: (d.scale / d.alpha).log() + (1 + d.alpha.reciprocal()))
 
 
 class Folded(TransformedDistribution):
@@ -201,7 +221,7 @@ class Folded(TransformedDistribution):
     mode = property(lambda self: torch.zeros_like(self.scale))
 
     def expand(self, batch_shape):
-        return type(self)(self.scale.expand(batch_shape))
+        return self.again(self.scale.expand(batch_shape))
 
     def sample(self, sample_shape=()):
         return self.base_dist.sample(sample_shape).abs()
@@ -237,50 +257,6 @@ class HalfCauchy(Folded):
     family = Cauchy
     mean = property(lambda self: torch.full_like(self.scale, math.inf))
     variance = property(lambda self: self.base_dist.variance)
-
-
-class Weibull(TransformedDistribution):
-    """A power of a waiting time."""
-
-    arg_constraints = {"scale": c.positive, "concentration": c.positive}
-    support = c.positive
-
-    def __init__(self, scale, concentration, validate_args=None):
-        self.scale, self.concentration = broadcast_all(scale, concentration)
-        base = Exponential(torch.ones_like(self.scale), validate_args=validate_args)
-        super().__init__(base, [PowerTransform(self.concentration.reciprocal()),
-                                AffineTransform(0, self.scale)], validate_args)
-
-    mean = property(lambda self: self.scale * torch.exp(
-        torch.lgamma(1 + self.concentration.reciprocal())))
-
-    @property
-    def variance(self):
-        r = self.concentration.reciprocal()
-        return self.scale.pow(2) * (torch.exp(torch.lgamma(1 + 2 * r))
-                                    - torch.exp(2 * torch.lgamma(1 + r)))
-
-
-class Pareto(TransformedDistribution):
-    """exp of a waiting time."""
-
-    arg_constraints = {"alpha": c.positive, "scale": c.positive}
-
-    def __init__(self, scale, alpha, validate_args=None):
-        self.scale, self.alpha = broadcast_all(scale, alpha)
-        super().__init__(Exponential(self.alpha, validate_args=validate_args),
-                         [ExpTransform(), AffineTransform(0, self.scale)], validate_args)
-
-    support = property(lambda self: c.greater_than_eq(self.scale))
-    mode = property(lambda self: self.scale)
-
-    @property
-    def mean(self):
-        a = self.alpha.clamp(min=1)
-        return a * self.scale / (a - 1)
-
-    def entropy(self):
-        return (self.scale / self.alpha).log() + (1 + self.alpha.reciprocal())
 
 
 class MultivariateNormal(Distribution):
@@ -327,8 +303,8 @@ class MultivariateNormal(Distribution):
     def expand(self, batch_shape):
         shape = Size(batch_shape)
         tril = self._unbroadcasted_scale_tril
-        return MultivariateNormal(self.loc.expand(shape + self._event_shape), None, None,
-                                  tril.expand(shape + tril.shape[-2:]), validate_args=False)
+        return self.again(self.loc.expand(shape + self._event_shape), None, None,
+                          tril.expand(shape + tril.shape[-2:]))
 
     mean = mode = property(lambda self: self.loc)
     variance = property(lambda self: self._unbroadcasted_scale_tril.pow(2).sum(-1))

@@ -160,7 +160,7 @@ class Chi2(Gamma):
     df = property(lambda self: self.concentration * 2)
 
     def expand(self, batch_shape):
-        return Chi2(self.df.expand(batch_shape), validate_args=False)
+        return self.again(self.df.expand(batch_shape))
 
 
 def student_variance(d):
@@ -246,8 +246,8 @@ class OfPair(ExponentialFamily):
     total = property(lambda self: self.concentration1 + self.concentration0)
 
     def expand(self, batch_shape):
-        return type(self)(self.concentration1.expand(batch_shape),
-                          self.concentration0.expand(batch_shape), validate_args=False)
+        return self.again(self.concentration1.expand(batch_shape),
+                          self.concentration0.expand(batch_shape))
 
 
 Beta = family(

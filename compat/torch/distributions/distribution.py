@@ -72,6 +72,12 @@ class Distribution:
         made._batch_shape = Size(batch_shape)
         return made
 
+    def again(self, *args):
+        """A distribution of this class with other parameters, which are known to be right."""
+        made = type(self)(*args, validate_args=False)
+        made._validate_args = self._validate_args
+        return made
+
     def sample(self, sample_shape=()):
         """Draws without a gradient, of shape (*sample_shape, *batch_shape, *event_shape)."""
         with torch.no_grad():
@@ -182,7 +188,9 @@ def family(name: str, signature: str, constraints: dict, doc: str, base: type = 
                    holds=holds, text=text)
     init.__qualname__ = f"{name}.__init__"
     made = {"__init__": init, "__doc__": doc, "__module__": "compat.torch.distributions",
-            "arg_constraints": constraints, "has_rsample": "draw" in formulas}
+            "arg_constraints": constraints, "signature": signature}
+    if not hasattr(base, "rsample") or base.rsample is Distribution.rsample:
+        made["has_rsample"] = "draw" in formulas
     for key, value in formulas.items():
         if key in PROPERTIES and not isinstance(value, Constraint):
             value = property(value)
