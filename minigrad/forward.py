@@ -15,7 +15,7 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, level, make_aval, owns,
+    Aval, Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, make_aval, owns,
 )
 from minigrad.ops.families import dtype_kind, instantiate
 from minigrad.program import Eqn, Jaxpr, StageTrace, Var, eval_jaxpr, stage
@@ -44,6 +44,14 @@ class JVPTrace(Trace):
 
     origin = "jvp"
 
+    def __init__(self, reverse: bool = False):
+        self.reverse = reverse  # tangents are only staged, to be transposed: no_grad stops them
+
+    def process(self, primitive, args, params):
+        if self.reverse and get_mode().silent:
+            args = self.split(args)[0]
+        return Trace.process(self, primitive, args, params)
+
     def interpret(self, primitive: Primitive, args: list, params: dict):
         primals, tangents = self.split(args)
         if all(t is None for t in tangents):
@@ -63,9 +71,10 @@ class JVPTrace(Trace):
         return primals, [a.tangent if mine else None for a, mine in zip(args, own)]
 
 
-def jvp_flat(f: Callable[..., list], primals: Sequence, tangents: Sequence) -> tuple[list, list]:
+def jvp_flat(f: Callable[..., list], primals: Sequence, tangents: Sequence,
+             reverse: bool = False) -> tuple[list, list]:
     """jvp of a function of flat values; a tangent of None, in or out, is zero."""
-    trace = JVPTrace()
+    trace = JVPTrace(reverse)
     with level(trace):
         args = [box(JVPTracer(trace, p, t), type(p) if isinstance(p, Tensor) else Tensor)
                 for p, t in zip(primals, tangents, strict=True)]
@@ -217,7 +226,7 @@ def linearize_flat(f: Callable[..., list], primals: Sequence, wanted: Sequence[b
     with level(linear):
         tangents = [box(linear.new_input(aval_of(p).strong)) if w else None
                     for p, w in zip(primals, wanted, strict=True)]
-        outs, tangents_out = jvp_flat(f, primals, tangents)
+        outs, tangents_out = jvp_flat(f, primals, tangents, reverse=True)
         nonzero = [t is not None for t in tangents_out]
         program = linear.program([t for t in tangents_out if t is not None])
     return outs, program, nonzero

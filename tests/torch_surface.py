@@ -258,7 +258,45 @@ def closeness(torch):
             make(3, dtype=torch.int64, device="cpu")]
 
 
+def numbers_under_transforms(torch):
+    """Values may be looked at, detached, and kept out of a gradient; classes are the face's."""
+    f, x = torch.func, numbers(torch, 3)
+
+    def slope(x):
+        return x * 2 if x > 0 else -x * x.item()
+
+    def frozen(x):
+        with torch.no_grad():
+            y = x * 2
+        return (x * y).sum()
+
+    def batched(x, w):
+        return x * 2 if (w > 0).all() else x
+
+    ad, stats = torch.autograd.forward_ad, torch.zeros(2, dtype=torch.float64)
+    with ad.dual_level():
+        dual = ad.make_dual(numbers(torch, 4, 2), torch.ones(4, 2, dtype=torch.float64))
+        torch.nn.functional.batch_norm(dual, stats, torch.ones_like(stats), training=True)
+        seen = [type(ad.unpack_dual(torch.ceil(dual))[0]) is torch.Tensor,
+                ad.unpack_dual(dual.detach())[1], ad.unpack_dual((dual * dual).exp())[1]]
+    return [[f.grad(slope)(v) for v in x], f.jvp(slope, (x[0],), (x[1],)), f.grad(frozen)(x),
+            f.grad(lambda x: (x * x.detach()).sum())(x), f.vmap(f.grad(frozen))(x[:, None]),
+            f.jvp(lambda x: x * x.detach(), (x,), (x,)), f.vmap(batched, (0, None))(x, x.abs()),
+            f.vmap(lambda a, n: torch.linspace(a, 1, n, dtype=x.dtype), (0, None))(x, 4),
+            f.vmap(torch.isin, (0, None))(x, x[:2]), type(f.vmap(lambda x: torch.ones(2))(
+                x)) is torch.Tensor, stats, seen]
+
+
+def whole_quotients(torch):
+    one, zero = torch.tensor([1, 2]), torch.tensor([1, 0])
+    return [raised(lambda: one // zero), raised(lambda: one % 0), raised(lambda: 1 % zero),
+            raised(lambda: torch.fmod(one, zero)), one / zero, one // zero[:1], zero % one,
+            raised(lambda: torch.div(one, zero, rounding_mode="trunc")),
+            raised(lambda: one.bool() // one.bool()), torch.ones(2) // zero]
+
+
 PROGRAMS = {f.__name__: f for f in (
+    numbers_under_transforms, whole_quotients,
     jacobians, dual_numbers, checks, saved_tensor_hooks, anomalies, checkpoints, batched_grads,
     transforms, memory_of_views, writes_under_the_tape, out_arguments, devices, pickles, masks,
     spectra, singular_matrices, closeness)}

@@ -13,11 +13,11 @@ import numpy as np
 from compat.torch import arranging, joining, reductions as r
 from compat.torch.methods import FUNCTIONS, METHODS
 from compat.torch.nn import functional as F
+from compat.torch.nn.functional.vision import resize_op
 from compat.torch.scattering import scatter_reduce
 from compat.torch.selecting import where
-from compat.torch.histograms import array_of
-from compat.torch.signatures import into
-from compat.torch.tensor import Tensor, from_array, wrap_dim
+from compat.torch.signatures import into, public
+from compat.torch.tensor import Tensor, array_of, from_array, wrap_dim
 from minigrad import tape
 
 
@@ -49,12 +49,13 @@ def native_batch_norm(input, weight, bias, running_mean, running_var, training, 
     if not training:
         return out, input.new_empty(0), input.new_empty(0)
     dims = tuple(d for d in range(input.dim()) if d != 1)
-    return out, *(v.reshape(-1) for v in statistics(input, dims, eps))
+    return out, *(v.reshape(-1) for v in statistics(input.detach(), dims, eps))
 
 
-def native_batch_norm_legit(input, weight, bias, *rest):
-    running = rest[:2] if len(rest) == 5 else (None, None)
-    training, momentum, eps = rest[-3:]
+def native_batch_norm_legit(input, weight, bias, mean, var, training, momentum=None, eps=None):
+    """As `native_batch_norm`, or without running statistics: then the last two are left out."""
+    running = (None, None) if eps is None else (mean, var)
+    training, momentum, eps = (mean, var, training) if eps is None else (training, momentum, eps)
     return native_batch_norm(input, weight, bias, *running, training, momentum, eps)
 
 
@@ -147,9 +148,20 @@ def max_pool2d_with_indices_backward(grad, input, kernel_size, stride, padding, 
     return tape.grad(out, x, grad)[0]
 
 
+def upsample_antialiased(input, output_size, align_corners, scale_factors=None, *, scales_h=None,
+                         scales_w=None):
+    """`interpolate` to a size, with factors that need not fit it."""
+    if output_size is None:
+        return F.interpolate(input, scale_factor=scale_factors, mode="bilinear",
+                             align_corners=align_corners, antialias=True)
+    return resize_op(input, tuple(output_size), "bilinear", align_corners, (scales_h, scales_w),
+                     True)
+
+
 INTERNALS = {
     "native_layer_norm": native_layer_norm, "native_group_norm": native_group_norm,
-    "native_batch_norm": native_batch_norm, "_native_batch_norm_legit": native_batch_norm_legit,
+    "native_batch_norm": public(native_batch_norm),
+    "_native_batch_norm_legit": public(native_batch_norm_legit),
     "_unsafe_masked_index": unsafe_masked_index, "_chunk_cat": chunk_cat,
     "_unsafe_masked_index_put_accumulate": unsafe_masked_index_put_accumulate,
     "_segment_reduce": segment_reduce, "grid_sampler_2d": grid_sampler,
@@ -160,6 +172,7 @@ ATEN = INTERNALS | {
     "_softmax_backward_data": softmax_backward,
     "native_dropout_backward": lambda grad, mask, scale: grad * mask * scale,
     "max_pool2d_with_indices_backward": max_pool2d_with_indices_backward,
+    "_upsample_bilinear2d_aa": upsample_antialiased,
     "_batch_norm_with_update": lambda *a: (*native_batch_norm(*a[:5], True, *a[5:]),
                                            a[0].new_empty(0).byte()),
 }

@@ -101,7 +101,9 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             seen = []
 
             def once(*given):
-                seen[:] = [func(*in_order(given, args), **kwargs)]
+                given = tree_map(lambda x, own: x if isinstance(own, Tensor) else own,
+                                 in_order(given, args), args)  # numbers stay numbers
+                seen[:] = [func(*given, **kwargs)]
                 return seen[0]
 
             run = minigrad.vmap(once, in_dims, out_dims)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from compat.torch.pointwise import (
-    BINARY, UNARY, binary, floor_divide_body, pow, pow_pair, remainder_body, subtract,
-)
+from compat.torch.pointwise import BINARY, UNARY, binary, pow, pow_pair, subtract
 
 REFLECTED = {
     "rsub": (lambda input, other: subtract(other, input), "rsub.1"),
-    "rfloordiv": (lambda input, other: floor_divide_body(other, input), "floor_divide"),
-    "rmod": (lambda input, other: remainder_body(other, input), "remainder"),
+    "rfloordiv": (lambda input, other: BINARY["floor_divide"](other, input), "floor_divide"),
+    "rmod": (lambda input, other: BINARY["remainder"](other, input), "remainder"),
     "rpow": (lambda input, other: pow_pair(other, input), "pow.2"),
 }
 SYMBOLS = {

@@ -190,11 +190,12 @@ class Tensor(core.Tensor):
         return object.__format__(self, spec)
 
     def __repr__(self) -> str:
-        if not self.spec.concrete:
+        value = concrete(self)
+        if value is None:
             return f"Tensor(shape={self.shape}, dtype={self.dtype}, traced)"
         node = self.grad_fn
         return printing.tensor_str(
-            self.value, requires_grad=self.spec.requires_grad,
+            value, requires_grad=self.spec.requires_grad,
             grad_fn_name=None if node is None else node.name().rpartition("::")[2],
             default_dtype=config.default_dtype)
 

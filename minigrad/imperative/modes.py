@@ -23,7 +23,9 @@ class grad_mode:
         self.tokens: list = []
 
     def __enter__(self):
-        self.tokens.append(set_mode(with_grad(get_mode(), self.grad, self.inference)))
+        mode = with_grad(get_mode(), self.grad, self.inference)
+        mode.silent = mode.trace is not EVAL and not self.grad
+        self.tokens.append(set_mode(mode))
 
     def __exit__(self, *error):
         reset_mode(self.tokens.pop())
@@ -72,7 +74,7 @@ def with_grad(mode: Mode, grad: bool, inference: bool = False) -> Mode:
         if mode.watched:
             return WATCHED[grad]
         return INFERENCE if inference else EAGER if grad else NO_GRAD
-    return Mode(mode.trace, grad, inference)
+    return Mode(mode.trace, grad, inference, silent=mode.silent and not grad)
 
 
 class backward_mode:

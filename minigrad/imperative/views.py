@@ -137,6 +137,11 @@ def check_leaf(target: Tensor, root: Tensor) -> None:
 def check_writable(trace: Trace, root: Tensor) -> None:
     if owns(trace, root):
         return
+    written = getattr(trace, "written", None)
+    if written is not None:  # a level of dual numbers, which writes back what it leaves behind
+        written[id(root)] = root, root.value, root.spec
+        root.spec = make_spec(root.spec.aval, root.spec.requires_grad, False)
+        return
     if trace.origin == "vmap":
         raise RuntimeError(
             "vmap: inplace arithmetic(self, *extra_args) is not possible because there exists a "
@@ -243,10 +248,8 @@ def detach(tensor: Tensor) -> Tensor:
     """The same storage, off the graph."""
     tensor = tape.current(tensor)
     spec = tensor.spec
-    if spec.concrete:
-        array_of(tensor)
-    made = make_box(type(tensor).result_class(), tensor.value,
-                    make_spec(spec.aval, False, spec.concrete))
+    value = array_of(tensor) if spec.concrete else table["stop_gradient"](tensor).value
+    made = make_box(type(tensor).result_class(), value, make_spec(spec.aval, False, spec.concrete))
     if not spec.concrete:
         register_view(made, tensor, detach)
     return made

@@ -5,9 +5,12 @@ from __future__ import annotations
 
 from collections import namedtuple
 
+from compat.torch.autograd.modes import no_grad
 from compat.torch.tensor import Tensor, of_face
 from minigrad.core import Mode, box, get_mode, owns, reset_mode, set_mode
 from minigrad.forward import JVPTrace
+from minigrad.imperative import views
+from minigrad.numpy.operators import concrete
 
 UnpackedDualTensor = namedtuple("UnpackedDualTensor", "primal tangent")
 levels: list = []  # (trace, token of the mode before)
@@ -18,7 +21,7 @@ def enter_dual_level() -> int:
     if levels:
         raise RuntimeError("Nested forward mode AD is not supported at the moment")
     trace = JVPTrace()
-    trace.outer = get_mode()
+    trace.outer, trace.written = get_mode(), {}
     levels.append((trace, set_mode(Mode(trace, trace.outer.grad))))
     return 0
 
@@ -29,6 +32,11 @@ def exit_dual_level(*, level=None) -> None:
         raise RuntimeError("Trying to exit a forward AD level that was not entered.")
     trace, token = levels.pop()
     reset_mode(token)
+    for root, value, spec in trace.written.values():  # running statistics of a batch norm
+        now = box(concrete(root), Tensor)
+        root.value, root.spec = value, spec
+        with no_grad():
+            views.write(root, now)
     trace.alive = False
 
 

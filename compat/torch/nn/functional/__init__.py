@@ -49,4 +49,8 @@ from compat.torch.nn.functional.vision import (
     pixel_unshuffle, upsample, upsample_bilinear, upsample_nearest,
 )
 from compat.torch.products import linear
+from compat.torch.signatures import public
 from compat.torch.views import flatten
+
+avg_pool2d, avg_pool3d, gelu, hardshrink, logsigmoid, softplus, softshrink = map(public, (
+    avg_pool2d, avg_pool3d, gelu, hardshrink, logsigmoid, softplus, softshrink))  # with `out`

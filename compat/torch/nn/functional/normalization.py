@@ -9,6 +9,7 @@ from compat.torch.pointwise import like
 from compat.torch.promotion import cast, together
 from compat.torch.reductions import vector_norm
 from compat.torch.autograd import no_grad
+from compat.torch.signatures import write
 from minigrad.core import aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops import transcendental as t
@@ -106,6 +107,8 @@ def batch_norm(input, running_mean, running_var, weight=None, bias=None, trainin
                momentum=0.1, eps=1e-5):
     """Each channel of (N, C, ...) with mean 0 and variance 1; in training the running statistics
     move towards those of the batch, in place."""
+    if input.spec.shape == (0,):
+        return input.clone()
     if not training:
         return batch_norm_fixed(input, running_mean, running_var, weight, bias, eps)
     shape = input.spec.shape
@@ -180,4 +183,5 @@ def rms_norm(input, normalized_shape, weight=None, eps=None):
 
 def normalize(input, p=2.0, dim=1, eps=1e-12, out=None):
     """x over its p-norm along `dim`."""
-    return input / vector_norm(input, p, dim, True).clamp(eps).expand_as(input)
+    size = vector_norm(input, p, dim, True).clamp(eps).expand_as(input)
+    return input / size if out is None else write("normalize", out, input / size, (input,))

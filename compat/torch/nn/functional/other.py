@@ -232,4 +232,4 @@ def local_response_norm(input, size, alpha=1e-4, beta=0.75, k=1.0):
         (input * input).unsqueeze(1).unsqueeze(3).flatten(3)
     squares = constant_pad(squares, (0, 0, size // 2, (size - 1) // 2), 0.0)
     mean = avg_pool2d(squares, (size, 1), 1).reshape(input.shape)
-    return input / (mean * alpha + k) ** beta
+    return input / (mean * alpha + k) ** beta if input.numel() else input  # an integer's too
