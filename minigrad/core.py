@@ -195,12 +195,12 @@ class Mode:
     """The current level and its grad mode. Eager modes are singletons, so that one look-up on
     `(mode, specs)` tells an op at once that nothing is traced and what to run."""
 
-    __slots__ = ("trace", "grad", "inference", "watched", "silent", "__weakref__")
+    __slots__ = ("trace", "grad", "inference", "watched", "__weakref__")
+    below: Any = None  # a function from the mode of the level below to what rules run under
 
     def __init__(self, trace: Trace, grad: bool = True, inference: bool = False,
-                 watched: bool = False, silent: bool = False):
+                 watched: bool = False):
         self.trace, self.grad, self.inference, self.watched = trace, grad, inference, watched
-        self.silent = silent  # the user's no_grad on a traced level: none below records either
 
     def __repr__(self) -> str:
         return f"Mode({self.trace}, grad={self.grad})"
@@ -218,7 +218,8 @@ class Trace:
     alive = True
 
     def process(self, primitive: Primitive, args: list, params: dict):
-        token = set_mode(silenced(self.outer) if get_mode().silent else self.outer)
+        below = get_mode().below
+        token = set_mode(below(self.outer) if below else self.outer)
         try:
             return self.interpret(primitive, args, params)
         finally:
@@ -269,12 +270,6 @@ INFERENCE = Mode(EVAL, grad=False, inference=True)
 ONCE = Mode(EVAL, grad=False)  # primitives run at once, without a look for what was derived
 _mode: ContextVar[Mode] = ContextVar("minigrad_mode", default=EAGER)
 get_mode, set_mode, reset_mode = _mode.get, _mode.set, _mode.reset
-
-
-def silenced(mode: Mode) -> Mode:
-    return NO_GRAD if mode.trace is EVAL else Mode(mode.trace, False, mode.inference, silent=True)
-
-
 # True while a composite function is derived as one operation: calls inside it are written out.
 inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)
 

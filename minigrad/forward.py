@@ -48,7 +48,7 @@ class JVPTrace(Trace):
         self.reverse = reverse  # tangents are only staged, to be transposed: no_grad stops them
 
     def process(self, primitive, args, params):
-        if self.reverse and get_mode().silent:
+        if self.reverse and get_mode().below:
             args = self.split(args)[0]
         return Trace.process(self, primitive, args, params)
 

@@ -24,7 +24,8 @@ class grad_mode:
 
     def __enter__(self):
         mode = with_grad(get_mode(), self.grad, self.inference)
-        mode.silent = mode.trace is not EVAL and not self.grad
+        if mode.trace is not EVAL and not self.grad:
+            mode = SilentMode(mode.trace, False, self.inference)
         self.tokens.append(set_mode(mode))
 
     def __exit__(self, *error):
@@ -74,7 +75,18 @@ def with_grad(mode: Mode, grad: bool, inference: bool = False) -> Mode:
         if mode.watched:
             return WATCHED[grad]
         return INFERENCE if inference else EAGER if grad else NO_GRAD
-    return Mode(mode.trace, grad, inference, silent=mode.silent and not grad)
+    return (Mode if grad else type(mode))(mode.trace, grad, inference)
+
+
+class SilentMode(Mode):
+    """The user's `no_grad` on a traced level: neither its tape nor any level below records, and
+    a functional gradient sees constants."""
+
+    __slots__ = ()
+
+    @staticmethod
+    def below(mode: Mode) -> Mode:
+        return NO_GRAD if mode.trace is EVAL else SilentMode(mode.trace, False, mode.inference)
 
 
 class backward_mode:
