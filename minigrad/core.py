@@ -218,8 +218,7 @@ class Trace:
     alive = True
 
     def process(self, primitive: Primitive, args: list, params: dict):
-        below = get_mode().below
-        token = set_mode(below(self.outer) if below else self.outer)
+        token = set_mode(below(self.outer) if (below := get_mode().below) else self.outer)
         try:
             return self.interpret(primitive, args, params)
         finally:
@@ -270,8 +269,7 @@ INFERENCE = Mode(EVAL, grad=False, inference=True)
 ONCE = Mode(EVAL, grad=False)  # primitives run at once, without a look for what was derived
 _mode: ContextVar[Mode] = ContextVar("minigrad_mode", default=EAGER)
 get_mode, set_mode, reset_mode = _mode.get, _mode.set, _mode.reset
-# True while a composite function is derived as one operation: calls inside it are written out.
-inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)
+inlining: ContextVar[bool] = ContextVar("minigrad_inlining", default=False)  # calls in derivations
 
 
 @contextmanager
