@@ -23,6 +23,7 @@ import cupy
 import numpy as np
 
 from kernels import cupy_arrays, cupy_linalg, segments
+from kernels.cuda import precision
 from kernels.reference import highest, lowest
 from kernels.twin import twin
 
@@ -288,3 +289,4 @@ implementations: dict[str, Callable] = by_name()
 
 
 implementations |= {name: on_device(kernel) for name, kernel in cupy_linalg.kernels.items()}
+precision.apply()

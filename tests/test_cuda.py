@@ -237,3 +237,22 @@ def test_a_jitted_function_of_device_arrays_runs_its_kernels():
         found = [devices.fetch(out.value) for out in outs]
     for ours, theirs in zip(found, expected):
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-5, atol=2e-5)
+
+
+def test_products_in_tf32_under_pytorchs_names():
+    torch = compat.torch
+    with fake_cupy.installed():
+        devices.cuda(0)
+        for set_it, kind in ((lambda: torch.set_float32_matmul_precision("medium"), 4),
+                             (lambda: torch.set_float32_matmul_precision("highest"), 1),
+                             (lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", True), 4),
+                             (lambda: setattr(torch.backends.cuda.matmul, "allow_tf32", False), 1)):
+            set_it()
+            assert fake_cupy.compute_types["float32"] == kind
+            assert torch.backends.cuda.matmul.allow_tf32 == (kind == 4)
+    with pytest.raises(RuntimeError, match="expects a str, but got int"):
+        torch.set_float32_matmul_precision(1)
+    with pytest.warns(UserWarning, match="foo is not one of"):
+        torch.set_float32_matmul_precision("foo")
+    with pytest.raises(AttributeError, match="Unknown attribute allow_tf"):
+        torch.backends.cuda.matmul.allow_tf = True

@@ -13,12 +13,15 @@ from compat.torch.creation import empty, tensor
 from compat.torch.dtypes import (
     CPU, NAMED, SCALAR_NAMES, Size, device, set_default_dtype,
 )
+from compat.torch.precision import (
+    get_float32_matmul_precision, matmul, set_float32_matmul_precision,  # noqa: F401
+)
 from compat.torch.tensor import Tensor
 from kernels import pool
 
 __version__ = "2.13.0+minigrad"
 SETTINGS: dict = {"interop": 1, "deterministic": False, "warn_only": False,
-                  "precision": "highest", "warn_always": False, "debug": 0, "device": CPU}
+                  "warn_always": False, "debug": 0, "device": CPU}
 
 
 def setting(name: str, kind=lambda value: value):
@@ -47,7 +50,6 @@ def set_num_threads(num_threads) -> None:
 
 
 get_num_interop_threads, set_num_interop_threads = setting("interop", int)
-get_float32_matmul_precision, set_float32_matmul_precision = setting("precision")
 is_warn_always_enabled, set_warn_always = setting("warn_always", bool)
 get_deterministic_debug_mode, set_deterministic_debug_mode = setting("debug")
 get_default_device, set_default_device = setting("device", device)
@@ -127,7 +129,7 @@ backends = module(
     cudnn=module("backends.cudnn", deterministic=False, benchmark=False, enabled=True,
                  is_available=lambda: False, version=lambda: None),
     cuda=module("backends.cuda", is_built=lambda: False,
-                matmul=types.SimpleNamespace(allow_tf32=False)),
+                matmul=matmul),
     mkl=module("backends.mkl", is_available=lambda: False),
     openmp=module("backends.openmp", is_available=lambda: False))
 version = module("version", __version__=__version__, cuda=None, hip=None, git_version="minigrad")
@@ -135,4 +137,4 @@ globals().update(LEGACY)
 __all__ = [name for name in dict(globals()) if not name.startswith("_") and name not in (
     "annotations", "sys", "types", "empty", "tensor", "CPU", "NAMED", "SCALAR_NAMES", "Size",
     "Tensor", "device", "set_default_dtype", "SETTINGS", "setting", "LEGACY", "LegacyType",
-    "no_cuda", "module", "unavailable", "get_device_name")] + ["__version__"]
+    "matmul", "no_cuda", "module", "unavailable", "get_device_name")] + ["__version__"]

@@ -29,7 +29,8 @@ from kernels.grammar import STORED, KernelError, Parameter
 
 FLAT = 256  # threads of a block without teams
 BLOCK = 128  # threads of a block of small teams
-REGISTERS = 64  # words of a row that a thread keeps
+REGISTERS = 24  # words of rows that a thread keeps: 64 are all that 1024 threads get each
+SHARE = 16  # elements of a row that a thread takes, if there are threads enough
 BUSY = 1 << 15  # threads that a device should have at least
 LARGE = 1 << 30  # elements from which positions are 64 bits wide
 REDUCTIONS = {ast.Add: "Sum", ast.Mult: "Product", ast.BitAnd: "And", ast.BitOr: "Or",
@@ -78,7 +79,7 @@ def team_size(width: int, kept: int, rows: int) -> int:
     if width <= 32:
         return power_above(width)
     size = 32
-    while size < 1024 and (width > 32 * size or width * kept > REGISTERS // 2 * size
+    while size < 1024 and (width > SHARE * size or width * kept > REGISTERS * size
                            or rows * size < BUSY and width >= 8 * size):
         size *= 2
     return size
@@ -125,7 +126,7 @@ class Emitter(CudaReader):
         must = sum(words[:len(rows)])
         if width * must > REGISTERS * 1024:
             raise KernelError(f"{self.node.name}: a row of {width} does not fit into registers")
-        while repeated and width * sum(words) > REGISTERS * 1024 // 2:
+        while repeated and width * sum(words) > REGISTERS * 1024:
             repeated.popitem()
             words.pop()
         self.repeated = repeated

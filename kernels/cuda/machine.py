@@ -6,6 +6,7 @@ Programs hold addresses, not arrays: a launch costs a tuple of integers.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -62,6 +63,12 @@ class Machine:
             self.cupy.cuda.runtime.memcpyAsync(target, source, size, COPY,
                                                self.cupy.cuda.get_current_stream().ptr)
 
+    def product(self, x, y, out, dimension_numbers) -> None:
+        """`dot_general` by cuBLAS, into memory that is there already; operands that lie as cuBLAS
+        takes them, transposed or not, are not copied."""
+        x, y, shape = as_matrices(x, y, dimension_numbers)
+        self.cupy.matmul(x, y, out=out.reshape(shape))
+
     def read(self, address: int, dtype, owner: Any) -> Any:
         """A number, which the host waits for."""
         return self.view(address, (), dtype, owner).item()
@@ -84,3 +91,15 @@ class Machine:
         except (AttributeError, NotImplementedError, RuntimeError):
             return None
         return lambda: graph.launch(self.cupy.cuda.get_current_stream())
+
+
+def as_matrices(x, y, dimension_numbers) -> tuple[Any, Any, tuple[int, ...]]:
+    """The operands of `dot_general` as matrices or stacks of them; the product's shape."""
+    (x_sum, y_sum), (x_batch, y_batch) = dimension_numbers
+    rows = [d for d in range(x.ndim) if d not in (*x_sum, *x_batch)]
+    columns = [d for d in range(y.ndim) if d not in (*y_sum, *y_batch)]
+    stack = [math.prod(x.shape[d] for d in x_batch)] if x_batch else []
+    m, n = math.prod(x.shape[d] for d in rows), math.prod(y.shape[d] for d in columns)
+    k = math.prod(x.shape[d] for d in x_sum)
+    return (x.transpose(*x_batch, *rows, *x_sum).reshape(*stack, m, k),
+            y.transpose(*y_batch, *y_sum, *columns).reshape(*stack, k, n), (*stack, m, n))

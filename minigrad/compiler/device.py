@@ -30,6 +30,7 @@ from minigrad.programs.source import kernel_params
 
 GRAPHS = 8  # of one program
 FEWEST = 4  # launches that are worth a graph
+CUBLAS = ("float16", "float32", "float64")
 TABLES = 16  # of one launch over several sets of arrays
 
 
@@ -342,6 +343,10 @@ class DeviceExecutable:
             return machine.view(frame.at(step.buffers[k]), tuple(avals[k].shape),
                                 avals[k].dtype, self)
 
+        if is_product(avals, eqn):
+            return lambda frame: machine.product(
+                *(view(frame, k) for k in range(3)), eqn.params["dimension_numbers"])
+
         def run(frame: Frame) -> None:
             given = [literals[k] if k in literals else view(frame, k) for k in range(count)]
             if into:
@@ -391,6 +396,13 @@ class DeviceExecutable:
         if found is None:
             found = self.constants[id(b)] = b, self.machine.operand(b.value, b.shape, b.dtype)
         return self.machine.address(found[1])
+
+
+def is_product(avals: Sequence, eqn: Any) -> bool:
+    """Is it a product of arrays of one float type, which cuBLAS writes where it is told to?"""
+    return eqn.primitive.name == "dot_general" and all(type(a) is Var for a in eqn.invars) \
+        and len({a.dtype for a in avals}) == 1 and avals[0].dtype.name in CUBLAS \
+        and all(0 not in a.shape for a in avals)
 
 
 def is_graphable(plan: Plan) -> bool:

@@ -26,7 +26,7 @@ from minigrad.program import Eqn, Var
 
 THREADS = 1 << 18  # that a large GPU holds at once
 MOST_BLOCKS = 1024  # partial sums of one result
-ROW_WORDS = REGISTERS * 1024 // 2  # of rows that a team's registers hold
+ROW_WORDS = REGISTERS * 1024  # of rows that a team's registers hold
 WIDE_TOTAL = 4096  # results from which one thread each adds the partial sums
 
 

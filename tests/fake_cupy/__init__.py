@@ -45,6 +45,11 @@ class Machine:
 
 
 machine = Machine()
+compute_types: dict[str, int] = {}  # of products, by dtype
+CORE = types.SimpleNamespace(
+    set_compute_type=compute_types.__setitem__, _routines_linalg=types.SimpleNamespace(
+        COMPUTE_TYPE_DEFAULT=1, COMPUTE_TYPE_TF32=4,
+        get_compute_type=lambda dtype: compute_types.get(dtype, 1)))
 
 
 class CUDARuntimeError(RuntimeError):
@@ -189,7 +194,7 @@ def modules() -> dict[str, types.ModuleType]:
         "get_default_pinned_memory_pool": lambda: pool,
         "linalg": functions.module("cupy.linalg", names["linalg"], functions.LINALG),
         "fft": functions.module("cupy.fft", names["fft"], functions.FFT)})
-    cupy.__version__ = names["version"]
+    cupy.__version__, cupy._core = names["version"], CORE
     special = functions.module("cupyx.scipy.special", names["special"], functions.SPECIAL)
     linalg = functions.module("cupyx.scipy.linalg", names["scipy_linalg"], functions.SCIPY_LINALG)
     scipy = types.ModuleType("cupyx.scipy")

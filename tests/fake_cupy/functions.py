@@ -171,8 +171,14 @@ def as_strided(x, shape=None, strides=None):
 def matmul(x, y, out=None):
     """Sums of half floats are single."""
     if x.dtype.itemsize == 2 and x.dtype.kind in "fV":
-        return wrap((x._array.astype(np.float32) @ y._array.astype(np.float32)).astype(x.dtype))
-    return plain(np.matmul)(x, y)
+        made = wrap((x._array.astype(np.float32) @ y._array.astype(np.float32)).astype(x.dtype))
+    else:
+        made = plain(np.matmul)(x, y)
+    if out is None:
+        return made
+    assert out.dtype == made.dtype
+    out._array[...] = made._array
+    return out
 
 
 def total(a, axis=None, dtype=None, out=None, keepdims=False):

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.cuda.machine import as_matrices
 from tests.simulator import module
 
 
@@ -60,6 +61,10 @@ class SimulatedMachine:
 
     def copy(self, target: int, source: int, size: int) -> None:
         ctypes.memmove(target, source, size)
+
+    def product(self, x, y, out, dimension_numbers) -> None:
+        x, y, shape = as_matrices(x, y, dimension_numbers)
+        np.matmul(x, y, out=out.reshape(shape))
 
     def read(self, address: int, dtype, owner: Any) -> Any:
         return self.view(address, (), dtype, owner).item()
