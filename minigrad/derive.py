@@ -54,6 +54,7 @@ class Entry:
     backward: Callable | None  # ... over bare arrays
     backward_program: Jaxpr  # ... as a program: cotangents, then what was saved
     write_strict: Callable  # () -> the source over Tensors, and its constants
+    backward_source: tuple[str, dict]  # the text and the constants that `backward` was made of
 
     def __init__(self, name, in_specs, cls):
         self.name, self.in_specs, self.cls = name, in_specs, cls
@@ -188,6 +189,7 @@ def split_entry(entry: Entry, both: Jaxpr, n_in: int, n_out: int) -> None:
     text, constants = backward_text(entry.name, backward, grads, names, saved_names,
                                             g_names, n_out, consts, strict=False)
     entry.source = display(text).rstrip()
+    entry.backward_source = text, constants
     entry.backward = instantiate_source(text, constants, entry.world)
     entry.backward_program = Jaxpr(both.constvars, cotangents + values, grads, backward,
                                    both.consts)

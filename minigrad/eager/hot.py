@@ -40,8 +40,8 @@ def is_worthwhile(program: Jaxpr) -> bool:
 
 
 def kernels_of(program: Jaxpr) -> Callable[[Sequence], list] | None:
-    """The program compiled; None where that would call NumPy's kernels again."""
-    if not wants_compiler():
+    """The program compiled; None where that is not worthwhile, or would call NumPy's kernels."""
+    if not wants_compiler() or not is_worthwhile(program):
         return None
     made = compiled(program)
     plan = getattr(made, "plan", None)
@@ -76,12 +76,11 @@ def warmed_forward(entry, run: Callable) -> Warming:
     return Warming(run, better)
 
 
-def warmed_backward(entry, plain: Callable, program: Jaxpr) -> Callable:
+def warmed_backward(entry) -> Callable:
     """The derived backward, which the entry will exchange for a compiled one."""
-    if not is_worthwhile(program):
-        return plain
 
     def better() -> Callable | None:
+        program = entry.backward_program
         run = kernels_of(program)
         if run is None:
             return None
@@ -95,7 +94,7 @@ def warmed_backward(entry, plain: Callable, program: Jaxpr) -> Callable:
 
         return backward
 
-    warming = Warming(plain, better)
+    warming = Warming(entry.backward, better)
 
     def install(run: Callable) -> None:
         entry.backward = run

@@ -90,18 +90,22 @@ class Op:
     def make_run(self, mode, operands, specs, statics) -> Callable:
         present = [i for i, s in enumerate(specs) if s is not None]
 
-        def fn(*given):
-            full: list = [None] * len(specs)
-            for i, a in zip(present, given):
-                full[i] = a
-            return self.call(full, statics)
+        def function(statics):
+            def fn(*given):
+                full: list = [None] * len(specs)
+                for i, a in zip(present, given):
+                    full[i] = a
+                return self.call(full, statics)
+
+            return fn
 
         boxes = [a for a in operands if isinstance(a, Tensor)]
         replay = functools.partial(self.replay, statics) if self.view else None
         token = inlining.set(True)  # a composite becomes one operation: no calls inside
         try:
-            run = record.make_run(mode, fn, self.name, [specs[i] for i in present], self.cls,
-                                  boxes, view=replay)
+            run = record.make_run(mode, function(statics), self.name, [specs[i] for i in present],
+                                  self.cls, boxes, view=replay,
+                                  sized=((self, *present), statics, function))
         finally:
             inlining.reset(token)
         if len(present) == len(specs):

@@ -19,7 +19,7 @@ from minigrad.devices import common_place, is_marked
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
 from minigrad.programs.source import kernel_params, own
-from minigrad.eager import hot
+from minigrad.eager import hot, sizes
 from minigrad.eager.runner import IGNORE, LOUD, QUIET, register_runtime, runner
 from minigrad.imperative.stamps import next_seq
 from minigrad.imperative.watching import watched
@@ -78,7 +78,10 @@ def apply_eager(mode: Mode, primitive: Primitive, operands: list, params: dict):
         if key is not None and runs is primitive.runs and is_rare(key, mode, boxes):
             return run_once(mode, primitive, boxes, params, cls)
         run = make_run(mode, primitive_function(primitive, params), primitive.name,
-                       [b.spec for b in boxes], cls, boxes)
+                       [b.spec for b in boxes], cls, boxes, sized=None
+                       if key is None or runs is not primitive.runs else
+                       (primitive, tuple(params.items()),
+                        lambda items: primitive_function(primitive, dict(items))))
         if key is not None:
             remember(runs, key, run)
     return run(*boxes)
@@ -161,22 +164,30 @@ def primitive_function(primitive: Primitive, params: dict) -> Callable:
 
 
 def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
-             cls: type, boxes=(),
-             view: Callable | None = None) -> Callable:
-    """The function to run at level zero for these specs: forward, boxes, and the node."""
+             cls: type, boxes=(), view: Callable | None = None,
+             sized: tuple | None = None) -> Callable:
+    """The function to run at level zero for these specs: forward, boxes, and the node. `sized`:
+    (owner, statics, the function `fn` for other statics), where other sizes may follow."""
     check_concrete(boxes)
-    entry = derive(fn, name, specs, cls, record=mode.grad)
+    if sized and not mode.watched:
+        owner, statics, function = sized
+        entry = sizes.entry_for(sizes.Call(owner, name, cls, mode.grad, tuple(specs), statics,
+                                           function, view))
+    else:
+        entry = derive(fn, name, specs, cls, record=mode.grad)
     entry.view = view
     check_inference(mode, entry)
     debug.show(1, name, *specs, "->", *entry.out_specs)
-    if entry.backward is not None and entry.place is True:
-        entry.backward = hot.warmed_backward(entry, entry.backward, entry.backward_program)
-    run = runner(entry)
+    of_template = type(entry) is sizes.SizedEntry
+    if entry.backward is not None and entry.place is True and (
+            of_template or hot.is_worthwhile(entry.backward_program)):
+        entry.backward = hot.warmed_backward(entry)
+    run = entry.template.runner(entry) if of_template else runner(entry)
     if mode.watched:
         return watched(run, entry)
     if entry.place is not True:
         return run
-    if not view and hot.is_worthwhile(entry.forward):
+    if not view and (of_template or hot.is_worthwhile(entry.forward)):
         return hot.warmed_forward(entry, run)
     return over_array(run) if view and not specs[0].shape else run
 
