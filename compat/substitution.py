@@ -22,20 +22,22 @@ from types import ModuleType
 from typing import Any
 
 FRAMEWORKS = ("torch", "jax")
+BESIDE = {"functorch": "torch.functorch"}  # a package of its own that goes with a framework
 
 
 class Alias(MetaPathFinder, Loader):
     """Finds `torch.x` as `compat.torch.x` while `torch` is `compat.torch`; else it is silent."""
 
     def find_spec(self, name: str, path=None, target=None) -> ModuleSpec | None:
-        root, _, rest = name.partition(".")
+        root, _, rest = BESIDE.get(name, name).partition(".")
         if root not in FRAMEWORKS or not rest \
                 or getattr(sys.modules.get(root), "__name__", None) != f"compat.{root}":
             return None
-        return ModuleSpec(name, Alias(), is_package=True) if face_module(name) else None
+        found = face_module(BESIDE.get(name, name))
+        return ModuleSpec(name, Alias(), is_package=True) if found else None
 
     def create_module(self, spec):
-        module = face_module(spec.name)
+        module = face_module(BESIDE.get(spec.name, spec.name))
         self.spec = module.__spec__  # importing under the other name would replace it
         return module
 
@@ -65,7 +67,8 @@ def substituted(*frameworks: str) -> Iterator[None]:
     """Put the faces of "torch" or "jax" in the place of the frameworks, for imports inside."""
 
     def taken() -> list[str]:
-        return [name for name in sys.modules if name.split(".")[0] in frameworks]
+        roots = ((name, BESIDE.get(name.split(".")[0], name)) for name in sys.modules)
+        return [name for name, root in roots if root.split(".")[0] in frameworks]
 
     faces = {name: importlib.import_module(f"compat.{name}") for name in frameworks}
     saved = {name: sys.modules.pop(name) for name in taken()}

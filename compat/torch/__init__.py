@@ -32,6 +32,7 @@ from compat.torch.dtypes import (
     preserve_format, set_default_dtype, short, sparse_coo, sparse_csr, strided, uint8, uint16,
     uint32, uint64,
 )
+from compat.torch.foreach import FOREACH
 from compat.torch.nn import functional
 from compat.torch.nn.functional import cosine_similarity, dropout, embedding, layer_norm
 from compat.torch.nn.parameter import Parameter
@@ -44,7 +45,7 @@ from compat.torch.random import (
 from compat.torch.runtime import *  # noqa: F403  (settings and questions about the machine)
 from compat.torch.tensor import Tensor
 
-globals().update(methods.FUNCTIONS | INTERNALS)
+globals().update(methods.FUNCTIONS | INTERNALS | FOREACH)
 for _name in (  # layers that PyTorch offers here too
         "adaptive_avg_pool1d adaptive_max_pool1d alpha_dropout alpha_dropout_ avg_pool1d "
         "batch_norm bilinear binary_cross_entropy_with_logits celu celu_ channel_shuffle conv1d "
@@ -63,9 +64,14 @@ vmap = func.vmap
 substitution.install()
 
 
+LATER = {"amp", "distributed", "distributions", "jit", "multiprocessing", "profiler"}
+
+
 def __getattr__(name: str):
-    if name == "distributions":  # loaded when it is used
+    if name in LATER:  # loaded when it is used
         import importlib
 
-        return importlib.import_module("compat.torch.distributions")
+        return importlib.import_module(f"compat.torch.{name}")
+    if name in ("autocast", "is_autocast_enabled", "get_autocast_dtype", "is_autocast_available"):
+        return getattr(__getattr__("amp"), name)
     raise AttributeError(f"module 'torch' has no attribute '{name}'")

@@ -17,7 +17,8 @@ from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, array_of, from_array, of_face
 from minigrad import core
-from minigrad.core import EVAL, config, get_mode
+from minigrad.core import EVAL, config, get_mode, make_box
+from minigrad.imperative.views import detach
 from minigrad.ops.families import full as full_of
 from minigrad.ops.selection import copy
 
@@ -110,6 +111,27 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     if isinstance(data, np.ndarray) and (dtype is None or to_numpy(dtype) == data.dtype):
         return from_array(data)
     return tensor(data, dtype=dtype)
+
+
+def construct(cls: type, *args, dtype=None, device=None):
+    """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes, numbers or a Tensor, which shares
+    its memory with the new one. `cls` may be a program's subclass of Tensor."""
+    kind = to_numpy(dtype) if dtype else config.default_dtype
+    data = args[0] if len(args) == 1 else None
+    if isinstance(data, core.Tensor):
+        if dtype and data.spec.dtype != kind:
+            raise TypeError(f"expected {NAMED[kind].name} (got {NAMED[data.spec.dtype].name})")
+        made = detach(data)
+    elif data is None or isinstance(data, (int, Size)):
+        made = empty(*args or (0,), dtype=dtype)
+    elif isinstance(data, float):
+        raise TypeError("new(): data must be a sequence (got float)")
+    else:
+        made = tensor(data, dtype=NAMED[kind])
+    return made if cls is Tensor else make_box(cls, made.value, made.spec)
+
+
+Tensor.__new__ = construct  # type: ignore[method-assign, assignment]
 
 
 def from_numpy(ndarray) -> Tensor:

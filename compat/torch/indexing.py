@@ -72,6 +72,9 @@ def analyse(index, shape) -> tuple[tuple, list]:
     items = parts_of(index)
     used = sum(covers(i) for i in items if i is not Ellipsis)
     if used > len(shape):
+        if len(items) == 1 and type(items[0]) is int:
+            raise IndexError("invalid index of a 0-dim tensor. Use `tensor.item()` in Python or "
+                             "`tensor.item<T>()` in C++ to convert a 0-dim tensor to a number")
         raise IndexError(f"too many indices for tensor of dimension {len(shape)}")
     if not any(i is Ellipsis for i in items):
         items.append(Ellipsis)

@@ -3,15 +3,16 @@ tensor types."""
 
 from __future__ import annotations
 
+import contextlib
 import sys
 import types
 
 from compat.torch.autograd.anomaly import (  # noqa: F401
     is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled,
 )
-from compat.torch.creation import empty, tensor
+from compat.torch.creation import construct
 from compat.torch.dtypes import (
-    CPU, NAMED, SCALAR_NAMES, Size, device, set_default_dtype,
+    CPU, NAMED, SCALAR_NAMES, device, set_default_dtype,
 )
 from compat.torch.precision import (
     get_float32_matmul_precision, matmul, set_float32_matmul_precision,  # noqa: F401
@@ -89,9 +90,7 @@ class LegacyType(type):
     dtype = None
 
     def __call__(cls, *args, device=None):
-        if len(args) == 1 and not isinstance(args[0], (int, Size)):
-            return tensor(args[0], dtype=cls.dtype)
-        return empty(*args, dtype=cls.dtype) if args else empty(0, dtype=cls.dtype)
+        return construct(Tensor, *args, dtype=cls.dtype)
 
     def __instancecheck__(cls, x) -> bool:
         return isinstance(x, Tensor) and x.dtype == cls.dtype
@@ -112,29 +111,100 @@ def module(name: str, **contents):
     return made
 
 
+class Absent:
+    """An object of a device that this machine does not have."""
+
+    def __init__(self, *args, **kwargs):
+        no_cuda()
+
+
+def of_no_memory(*_, **__) -> int:
+    return 0
+
+
+def accepted(*_, **__) -> None:
+    """Asks for something that concerns a device that is not there."""
+
+
+MEMORY = {f"{word}memory_{what}": of_no_memory for word in ("", "max_") for what in (
+    "allocated", "reserved", "cached")}
+
+
 def unavailable(name: str, **more):
     """A device that this machine does not have, as PyTorch answers for it."""
+    refused = ("current_device get_device_name get_device_properties get_device_capability "
+               "set_device synchronize current_stream mem_get_info")
+    quiet = ("manual_seed manual_seed_all seed_all empty_cache ipc_collect reset_peak_memory_stats "
+             "reset_max_memory_allocated reset_max_memory_cached")
     return module(name, is_available=lambda: False, device_count=lambda: 0,
-                  is_initialized=lambda: False, current_device=no_cuda, get_device_name=no_cuda,
-                  set_device=no_cuda, synchronize=no_cuda, manual_seed=lambda seed: None,
-                  manual_seed_all=lambda seed: None, empty_cache=lambda: None,
-                  is_bf16_supported=lambda *_: False, **more)
+                  is_initialized=lambda: False, is_bf16_supported=lambda *_: False,
+                  Event=Absent, Stream=Absent, get_rng_state_all=list, stream=no_stream,
+                  **dict.fromkeys(refused.split(), no_cuda),
+                  **dict.fromkeys(quiet.split(), accepted), **MEMORY, **more)
 
 
-cuda, mps, xpu = unavailable("cuda"), unavailable("mps"), unavailable("xpu")
+def no_stream(stream=None):
+    return contextlib.nullcontext()
+
+
+OLDER = dict.fromkeys(LEGACY, Absent)
+cuda, mps, xpu = unavailable("cuda", **OLDER), unavailable("mps"), unavailable("xpu")
+
+
+def later(name: str):
+    """`torch.cuda.amp`, loaded when it is used."""
+    if name != "amp":
+        raise AttributeError(f"module 'torch.cuda' has no attribute '{name}'")
+    from compat.torch.amp import cuda_amp
+
+    return cuda_amp
+
+
+cuda.__getattr__ = later  # type: ignore[method-assign]
 cpu = module("cpu", is_available=lambda: True, device_count=lambda: 1,
              current_device=lambda: "cpu", synchronize=lambda device=None: None)
+accelerator = module(
+    "accelerator", is_available=lambda: False, device_count=lambda: 0,
+    current_accelerator=lambda check_available=False: None, synchronize=accepted,
+    empty_cache=accepted, set_device_index=no_cuda, current_device_index=no_cuda)
+
+
+class switch:
+    """A setting of a backend as PyTorch reads it: callable, or a `with` block."""
+
+    def __init__(self, *_, **__):
+        pass
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+
+SDP = ("flash", "math", "mem_efficient", "cudnn")
 backends = module(
     "backends", mps=module("backends.mps", is_available=lambda: False, is_built=lambda: False),
     cudnn=module("backends.cudnn", deterministic=False, benchmark=False, enabled=True,
-                 is_available=lambda: False, version=lambda: None),
-    cuda=module("backends.cuda", is_built=lambda: False,
-                matmul=matmul),
+                 allow_tf32=True, is_available=lambda: False, version=lambda: None, flags=switch),
+    cuda=module("backends.cuda", is_built=lambda: False, sdp_kernel=switch,
+                matmul=matmul,
+                **{f"enable_{kind}_sdp": accepted for kind in SDP},
+                **{f"{kind}_sdp_enabled": lambda: True for kind in SDP}),
     mkl=module("backends.mkl", is_available=lambda: False),
+    mkldnn=module("backends.mkldnn", is_available=lambda: False, enabled=False, flags=switch),
+    opt_einsum=module("backends.opt_einsum", is_available=lambda: False, enabled=False),
+    quantized=module("backends.quantized", engine="none", supported_engines=["none"]),
     openmp=module("backends.openmp", is_available=lambda: False))
+_dynamo = module("_dynamo", reset=accepted, disable=lambda fn=None, recursive=True: fn or (
+    lambda fn: fn), config=types.SimpleNamespace(), is_compiling=lambda: False)
+_inductor = module("_inductor", config=types.SimpleNamespace())
 version = module("version", __version__=__version__, cuda=None, hip=None, git_version="minigrad")
 globals().update(LEGACY)
-__all__ = [name for name in dict(globals()) if not name.startswith("_") and name not in (
-    "annotations", "sys", "types", "empty", "tensor", "CPU", "NAMED", "SCALAR_NAMES", "Size",
-    "Tensor", "device", "set_default_dtype", "SETTINGS", "setting", "LEGACY", "LegacyType",
-    "matmul", "no_cuda", "module", "unavailable", "get_device_name")] + ["__version__"]
+HIDDEN = (
+    "annotations contextlib sys types construct CPU NAMED SCALAR_NAMES Tensor device "
+    "set_default_dtype SETTINGS setting LEGACY LegacyType no_cuda module unavailable "
+    "get_device_name matmul Absent MEMORY OLDER SDP HIDDEN accepted later no_stream of_no_memory "
+    "switch").split()
+__all__ = [name for name in dict(globals()) if not name.startswith("_") and name not in HIDDEN] + [
+    "__version__", "_dynamo", "_inductor"]

@@ -66,7 +66,8 @@ class Tensor(core.Tensor):
     nbytes = property(lambda self: self.numel() * self.itemsize)
     layout = property(lambda self: strided)
     is_cpu = property(lambda self: True)
-    is_cuda = is_sparse = is_quantized = is_meta = property(lambda self: False)
+    is_cuda = is_sparse = is_quantized = is_meta = is_nested = is_mps = is_xpu = is_sparse_csr \
+        = is_mkldnn = is_hpu = is_xla = is_ipu = is_vulkan = is_mtia = property(lambda self: False)
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or one of its sizes."""

@@ -8,9 +8,25 @@ from compat.torch.autograd.modes import (
     set_grad_enabled,
 )
 from compat.torch.joining import stack
-from compat.torch.tensor import Tensor as Variable
+from compat.torch.tensor import Tensor
 from minigrad import core, tape
 from minigrad.imperative.function import Function, once_differentiable
+from minigrad.imperative.views import detach
+
+
+class Variables(type):
+    def __call__(cls, data=None, requires_grad=False, volatile=None):
+        if not isinstance(data, core.Tensor):
+            raise TypeError(f"Variable data has to be a tensor, but got {type(data).__name__}")
+        return detach(data).requires_grad_(requires_grad)
+
+    def __instancecheck__(cls, x) -> bool:
+        return isinstance(x, Tensor)
+
+
+class Variable(metaclass=Variables):
+    """The older name of a Tensor: `Variable(x)` is `x` outside the graph, a leaf."""
+
 
 def grad(outputs, inputs, grad_outputs=None, retain_graph=None, create_graph=False,
          only_inputs=True, allow_unused=None, is_grads_batched=False, materialize_grads=False):

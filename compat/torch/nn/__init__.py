@@ -1,6 +1,6 @@
 """`torch.nn`: modules, and functions of their parameters."""
 
-from compat.torch.nn import functional, init, utils
+from compat.torch.nn import functional, init, parallel, utils
 from compat.torch.nn.adaptive import AdaptiveLogSoftmaxWithLoss, LinearCrossEntropyLoss
 from compat.torch.nn.attention import (
     MultiheadAttention, Transformer, TransformerDecoder, TransformerDecoderLayer,

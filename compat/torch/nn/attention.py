@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import enum
 import math
 from collections.abc import Callable
 
@@ -15,6 +17,17 @@ from compat.torch.nn.layers import Linear
 from compat.torch.nn.module import Module, clones
 from compat.torch.nn.norms import LayerNorm
 from compat.torch.nn.simple import SIMPLE
+
+
+SDPBackend = enum.IntEnum("SDPBackend", "ERROR MATH FLASH_ATTENTION EFFICIENT_ATTENTION "
+                          "CUDNN_ATTENTION OVERRIDEABLE", start=-1)
+
+
+def sdpa_kernel(backends, set_priority=False):
+    """Which kernels attention may take; there is one here, so this only checks the argument."""
+    for backend in backends if isinstance(backends, (list, tuple)) else [backends]:
+        SDPBackend(backend)
+    return contextlib.nullcontext()
 
 
 class NonDynamicallyQuantizableLinear(Linear):

@@ -16,6 +16,40 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
          "_load_state_dict_post_hooks")
 
 
+# Hooks of all modules, run before a module's own; PyTorch has them in `nn.modules.module`.
+EVERYWHERE: OrderedDict = OrderedDict()  # (kind, hook)
+
+
+def register_module_forward_hook(hook: Callable, *, with_kwargs=False,
+                                 always_call=False) -> RemovableHandle:
+    """Call `hook(module, args, output)` after every module's forward."""
+    return RemovableHandle(EVERYWHERE, ("forward", (hook, with_kwargs, always_call)))
+
+
+def register_module_forward_pre_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(module, args)` before every module's forward."""
+    return RemovableHandle(EVERYWHERE, ("forward_pre", (hook, False)))
+
+
+def register_module_full_backward_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(module, grad_input, grad_output)` after every module's backward."""
+    return RemovableHandle(EVERYWHERE, ("backward", hook))
+
+
+register_module_backward_hook = register_module_full_backward_hook
+
+
+def register_module_full_backward_pre_hook(hook: Callable) -> RemovableHandle:
+    """Call `hook(module, grad_output)` before every module's backward."""
+    return RemovableHandle(EVERYWHERE, ("backward_pre", hook))
+
+
+def hooks_of(module, kind: str) -> list:
+    """The hooks of all modules and then this one's."""
+    everywhere = [hook for known, hook in EVERYWHERE.values() if known == kind]
+    return everywhere + list(getattr(module, f"_{kind}_hooks").values())
+
+
 def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
     handle = RemovableHandle(hooks, hook)
     if prepend:
@@ -136,7 +170,7 @@ class Boundaries:
             type(out)(*given) if many else given[0]
 
     def on_outputs(self, grads: tuple) -> tuple:
-        for hook in list(self.module._backward_pre_hooks.values()):
+        for hook in hooks_of(self.module, "backward_pre"):
             result = hook(self.module, grads)
             if result is not None:
                 grads = result if isinstance(result, tuple) else (result,)
@@ -146,7 +180,7 @@ class Boundaries:
         return grads
 
     def on_inputs(self, grads: tuple) -> tuple:
-        for hook in list(self.module._backward_hooks.values()):
+        for hook in hooks_of(self.module, "backward"):
             result = hook(self.module, grads, self.grad_output)
             if result is not None:
                 grads = result if isinstance(result, tuple) else (result,)

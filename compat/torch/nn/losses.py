@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import warnings
-
 from compat.torch.nn import functional as F
+from compat.torch.nn.functional.losses import reduction_of
 from compat.torch.nn.layer import Layer, layer
 from compat.torch.nn.simple import SIMPLE
 
@@ -13,21 +12,11 @@ MEAN = "reduction='mean'"
 USUAL = f"{OLD}, {MEAN}"
 
 
-def legacy_reduction(size_average, reduce) -> str:
-    """The reduction that the two old flags mean."""
-    average, fold = (True if flag is None else flag for flag in (size_average, reduce))
-    reduction = "none" if not fold else "mean" if average else "sum"
-    warnings.warn("size_average and reduce args will be deprecated, please use "
-                  f"reduction='{reduction}' instead.", stacklevel=4)
-    return reduction
-
-
 class Loss(Layer, settings=USUAL):
     """A comparison of input and target. Losses of the user may take the reduction alone."""
 
     def _build(self, size_average=None, reduce=None) -> None:
-        if size_average is not None or reduce is not None:
-            self.reduction = legacy_reduction(size_average, reduce)
+        self.reduction = reduction_of(size_average, reduce, self.reduction)
         if getattr(self, "distance_function", self) is None:
             self.distance_function = SIMPLE["PairwiseDistance"]()
 

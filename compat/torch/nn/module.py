@@ -9,7 +9,11 @@ from typing import Any
 
 from compat.torch.autograd import no_grad
 from compat.torch.dtypes import dtype as Dtype
-from compat.torch.nn.hooks import HOOKS, Boundaries
+from compat.torch.nn.hooks import (  # noqa: F401  (PyTorch has the hooks of all modules here)
+    EVERYWHERE, HOOKS, Boundaries, hooks_of, register_module_backward_hook,
+    register_module_forward_hook, register_module_forward_pre_hook,
+    register_module_full_backward_hook, register_module_full_backward_pre_hook,
+)
 from compat.torch.nn.state import Stateful
 from compat.torch.tensor import Buffer, Parameter, Tensor
 
@@ -140,18 +144,18 @@ class Module(Stateful):
 
     def __call__(self, *args, **kwargs) -> Any:
         if not (self._forward_hooks or self._forward_pre_hooks or self._backward_hooks
-                or self._backward_pre_hooks):
+                or self._backward_pre_hooks or EVERYWHERE):
             return self.forward(*args, **kwargs)
         try:
             return self.call_with_hooks(args, kwargs)
         except Exception:
-            for hook, with_kwargs, always in list(self._forward_hooks.values()):
+            for hook, with_kwargs, always in hooks_of(self, "forward"):
                 if always:
                     hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
             raise
 
     def call_with_hooks(self, args, kwargs):
-        for hook, with_kwargs in list(self._forward_pre_hooks.values()):
+        for hook, with_kwargs in hooks_of(self, "forward_pre"):
             result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
             if result is not None and with_kwargs and not (
                     isinstance(result, tuple) and len(result) == 2):
@@ -160,10 +164,11 @@ class Module(Stateful):
             if result is not None:
                 args, kwargs = result if with_kwargs else (
                     result if isinstance(result, tuple) else (result,), kwargs)
-        watch = Boundaries(self) if self._backward_hooks or self._backward_pre_hooks else None
+        watch = Boundaries(self) if hooks_of(self, "backward") or hooks_of(
+            self, "backward_pre") else None
         args = args if watch is None else watch.enter(args)
         out = self.forward(*args, **kwargs)
-        for hook, with_kwargs, _ in list(self._forward_hooks.values()):
+        for hook, with_kwargs, _ in hooks_of(self, "forward"):
             result = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
             out = out if result is None else result
         return out if watch is None else watch.leave(out)

@@ -8,7 +8,7 @@ import numpy as np
 
 from compat.torch import creation
 from compat.torch.nn.functional.activations import logsigmoid
-from compat.torch.nn.functional.losses import check_reduction
+from compat.torch.nn.functional.losses import check_reduction, reduction_of
 from compat.torch.nn.functional.other import pairwise_distance
 from compat.torch.operation import operation
 from compat.torch.selecting import where
@@ -25,6 +25,7 @@ def finish(loss, reduction: str):
 def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None,
                          reduction="mean"):
     """x where the target is 1, max(0, margin - x) where it is -1."""
+    reduction = reduction_of(size_average, reduce, reduction)
     zero = input * 0
     positive = where(target == 1, input, zero)
     return finish(where(target == -1, (margin - input).clamp_min(0), zero) + positive, reduction)
@@ -33,12 +34,14 @@ def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=No
 def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
                         reduction="mean"):
     """max(0, -y (x1 - x2) + margin)."""
+    reduction = reduction_of(size_average, reduce, reduction)
     return finish((-target * (input1 - input2) + margin).clamp_min(0), reduction)
 
 
 def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
                           reduction="mean"):
     """1 - cos(x1, x2) for target 1, max(0, cos - margin) for -1."""
+    reduction = reduction_of(size_average, reduce, reduction)
     product = (input1 * input2).sum(-1)
     squares = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]  # PyTorch's epsilon
     cos = product / (squares[0] * squares[1]).sqrt()
@@ -49,6 +52,7 @@ def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, r
 
 def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """log(1 + exp(-y x))."""
+    reduction = reduction_of(size_average, reduce, reduction)
     return finish((-target * input).exp().log1p(), reduction)
 
 
@@ -67,6 +71,7 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
 def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False,
                         size_average=None, reduce=None, reduction="mean"):
     """triplet_margin_with_distance_loss with the p-norm."""
+    reduction = reduction_of(size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
         anchor, positive, negative, margin=margin, swap=swap, reduction=reduction,
         distance_function=lambda a, b: pairwise_distance(a, b, p, eps))
@@ -75,6 +80,7 @@ def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, s
 def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8,
                      reduce=None, reduction="mean"):
     """The rate minus target times its logarithm; `full` adds Stirling's term."""
+    reduction = reduction_of(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
@@ -103,6 +109,7 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
 def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None,
                                 reduction="mean"):
     """Binary cross entropy of each class, averaged over classes."""
+    reduction = reduction_of(size_average, reduce, reduction)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
     return finish((loss if weight is None else loss * weight).mean(-1), reduction)
 
@@ -110,6 +117,7 @@ def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, r
 def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None,
                       reduction="mean"):
     """The mean over classes of max(0, margin - x[y] + x[i])^p."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
     check_reduction(reduction)
@@ -127,6 +135,7 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
 
 def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
     """Margins between all labels, listed up to the first -1, and all other classes."""
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     if input.dim() > 2 or not input.numel():
         raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but"

@@ -59,9 +59,12 @@ def dropout_with(shape, input, p: float, training: bool, inplace: bool, alpha: b
     return views.write(input, out) if inplace else out
 
 
-def channels(shape, batched: int):
-    """One mask element a channel: of (N, C, ...) with `batched` dimensions, or of (C, ...)."""
-    front = 2 if len(shape) >= batched else 1
+def channels(shape, batched: int = 0):
+    """One mask element a channel: of (N, C, ...), where that has `batched` dimensions or any
+    number, else of (C, ...)."""
+    front = 2 if len(shape) == batched or not batched else 1
+    if len(shape) < front:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     return shape[:front] + (1,) * (len(shape) - front)
 
 
@@ -77,12 +80,18 @@ def alpha_dropout(input, p=0.5, training=False, inplace=False):
 
 def feature_alpha_dropout(input, p=0.5, training=False, inplace=False):
     """alpha_dropout of whole channels."""
-    return dropout_with(channels(input.spec.shape, 0), input, p, training, inplace, True)
+    return dropout_with(channels(input.spec.shape), input, p, training, inplace, True)
 
 
 def channel_dropout(rank: int, batched: int):
     def fn(input, p=0.5, training=True, inplace=False):
         shape = input.spec.shape
+        if rank == 1 and len(shape) not in (2, 3):
+            raise RuntimeError(
+                f"dropout1d: Expected 2D or 3D input, but received a {len(shape)}D input. Note "
+                "that dropout1d exists to provide channel-wise dropout on inputs with 1 spatial "
+                "dimension, a channel dimension, and an optional batch dimension (i.e. 2D or 3D "
+                "inputs).")
         return dropout_with(channels(shape, batched), input, p, training, inplace)
 
     fn.__name__ = fn.__qualname__ = f"dropout{rank}d"
@@ -91,4 +100,4 @@ def channel_dropout(rank: int, batched: int):
 
 
 # as PyTorch, dropout2d takes three dimensions for a batch of one-dimensional channels
-dropout1d, dropout2d, dropout3d = (channel_dropout(*a) for a in ((1, 3), (2, 3), (3, 5)))
+dropout1d, dropout2d, dropout3d = (channel_dropout(*a) for a in ((1, 3), (2, 0), (3, 5)))

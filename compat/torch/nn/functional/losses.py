@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 
 from compat.torch.operation import operation
@@ -25,6 +27,17 @@ from minigrad.ops.shaping import reshape
 def check_reduction(reduction: str) -> None:
     if reduction not in ("mean", "sum", "none"):
         raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def reduction_of(size_average, reduce, reduction: str) -> str:
+    """The reduction, which two flags meant before it had its name."""
+    if size_average is None and reduce is None:
+        return reduction
+    average, fold = (True if flag is None else flag for flag in (size_average, reduce))
+    meant = "none" if not fold else "mean" if average else "sum"
+    warnings.warn("size_average and reduce args will be deprecated, please use "
+                  f"reduction='{meant}' instead.", stacklevel=3)
+    return meant
 
 
 def reduced(x, reduction: str):
@@ -75,11 +88,13 @@ huber_op = pairwise_loss("huber_loss", "huber_loss", huber_body, delta=1.0)
 
 def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean of (input - target)^2."""
+    reduction = reduction_of(size_average, reduce, reduction)
     return mse_op(input, target, reduction)
 
 
 def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
     """The mean of |input - target|."""
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     size = (input - target).abs()
     return size if reduction == "none" else \
@@ -88,6 +103,7 @@ def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", wei
 
 def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
     """Squared near zero, absolute beyond beta."""
+    reduction = reduction_of(size_average, reduce, reduction)
     return smooth_l1_op(input, target, reduction, beta=beta)
 
 
@@ -156,6 +172,7 @@ def check_targets(input, target, ignore_index: int) -> None:
 def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
              reduction="mean"):
     """The mean of -input[target]: input holds log-probabilities (N, C, ...)."""
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     check_targets(input, target, ignore_index)
     op = nll_op if len(input.spec.shape) <= 2 else nll_2d_op
@@ -165,6 +182,7 @@ def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, r
 def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
                   reduction="mean", label_smoothing=0.0):
     """log_softmax, then nll_loss; targets are class indices or probabilities."""
+    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     axis = 1 if len(input.spec.shape) > 1 else 0
     logs = log_softmax_op(input, axis)
@@ -236,6 +254,7 @@ def bce_logits_op(input, target, weight=None, pos_weight=None, reduction="mean")
 def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None,
                                      reduction="mean", pos_weight=None):
     """Cross entropy of sigmoid(input) with target."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if target.spec.shape != input.spec.shape:
         raise ValueError(f"Target size ({target.size()}) must be the same as input size "
                          f"({input.size()})")
@@ -259,6 +278,7 @@ def bce_op(input, target, weight=None, reduction="mean"):
 def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None,
                          reduction="mean"):
     """-(y log x + (1 - y) log(1 - x))."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if target.spec.shape != input.spec.shape:
         raise ValueError(f"Using a target size ({target.size()}) that is different to the input "
                          f"size ({input.size()}) is deprecated. Please ensure they have the same "
@@ -268,6 +288,7 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
 
 def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
     """target (log target - input), for log-probabilities `input`."""
+    reduction = reduction_of(size_average, reduce, reduction)
     if log_target:
         loss = target.exp() * (target - input)
     else:

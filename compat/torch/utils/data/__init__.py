@@ -6,6 +6,8 @@ from compat.torch.utils.data.dataset import (
     random_split,
 )
 from compat.torch.utils.data.dataloader import DataLoader
+from compat.torch.utils.data import distributed
+from compat.torch.utils.data.distributed import DistributedSampler
 from compat.torch.utils.data.sampler import (
     BatchSampler, RandomSampler, Sampler, SequentialSampler, SubsetRandomSampler,
     WeightedRandomSampler,
