@@ -9,15 +9,15 @@ import pytest
 import compat.jax as jax
 import compat.jax.numpy as jnp
 import compat.torch
-from kernels.cuda import nvrtc
-from kernels.cuda.emit import Schedule, emit_kernel
+from kernels.cuda import Schedule, emit_kernel, nvrtc
 from kernels.grammar import KernelError
 from minigrad import devices
 from minigrad.compiler import Overlap
 from minigrad.compiler.device import DeviceExecutable, ManyStep, device_plan
 from minigrad.core import box
 from tests import fake_cupy
-from tests.bench import jax_programs, torch_programs
+from tests.bench import cuda as bench, jax_programs, torch_programs
+from tests.bench.table import difference
 from tests.cuda import corpus
 from tests.cuda.check import ARCHITECTURES, Corpus, distance
 from tests.simulator import Deadlock, compiler
@@ -256,3 +256,31 @@ def test_products_in_tf32_under_pytorchs_names():
         torch.set_float32_matmul_precision("foo")
     with pytest.raises(AttributeError, match="Unknown attribute allow_tf"):
         torch.backends.cuda.matmul.allow_tf = True
+
+
+# ------------------------------------------------------------------ the benchmark
+
+
+def test_the_benchmark_says_that_there_is_no_gpu(capsys):
+    with fake_cupy.installed(0):
+        bench.main()
+    assert "No GPU here, so nothing is measured" in capsys.readouterr().out
+
+
+@needs_compiler
+def test_the_benchmark_runs(capsys, monkeypatch):
+    """On the stand-in, small: lines of every kind are run, and none of the times means anything."""
+    monkeypatch.setattr(bench, "BATCHES", 1)
+    monkeypatch.setattr(bench, "SECONDS", 0.0)
+    with fake_cupy.installed():
+        bench.main(["gelu float16", "layer norm backward", "tf32", "step"],
+                   bench.Sizes(4096, (64,), (8,)))
+        run = bench.Bench([], bench.Sizes())
+        step, operands = run.update(jax, "mlp")
+        given = jax.tree.map(run.on_device, operands)
+        assert difference(run.fetched(jax, step(*given)), [
+            np.asarray(x) for x in jax.tree.leaves(step(*operands))]) < 1e-4
+    out = capsys.readouterr().out
+    assert "Error" not in out.replace("RuntimeError: this build of", "")
+    for word in ("layer norm backward 64", "matmul 8 tf32", "gpt step against torch.compile"):
+        assert word in out

@@ -28,7 +28,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from kernels.cuda.emit import CudaKernel, Schedule, emit_kernel
+from kernels.cuda.emit import CudaKernel, emit_kernel
+from kernels.cuda.layout import Schedule
 
 __all__ = ["CudaKernel", "Schedule", "emit_kernel", "module_source", "prelude"]
 

@@ -18,35 +18,17 @@ What several passes over a row read is loaded once and kept in registers, where 
 from __future__ import annotations
 
 import ast
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from kernels.cuda.expressions import CudaReader, Expr, assigned_once, inside, libraries
-from kernels.cuda.packs import ThreadLoop, itemsize, lanes_of, packs_of, thread_loop
+from kernels.cuda.layout import FLAT, LARGE, Layout, Schedule
+from kernels.cuda.packs import ThreadLoop, packs_of
 from kernels.grammar import STORED, KernelError, Parameter
 
-FLAT = 256  # threads of a block without teams
-BLOCK = 128  # threads of a block of small teams
-REGISTERS = 24  # words of rows that a thread keeps: 64 are all that 1024 threads get each
-SHARE = 16  # elements of a row that a thread takes, if there are threads enough
-BUSY = 1 << 15  # threads that a device should have at least
-LARGE = 1 << 30  # elements from which positions are 64 bits wide
 REDUCTIONS = {ast.Add: "Sum", ast.Mult: "Product", ast.BitAnd: "And", ast.BitOr: "Or",
               "maximum": "Maximum", "minimum": "Minimum"}
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How a kernel's loops are spread. threads: loops that the threads of a team share; width: how
-    many turns they have; rows: arrays that are one row long and live in registers; largest: the
-    elements of the largest array."""
-
-    threads: frozenset[str] = frozenset()
-    width: int = 1
-    rows: frozenset[str] = frozenset()
-    largest: int = 1
 
 
 @dataclass
@@ -69,31 +51,15 @@ class CudaKernel:
         return max(1, min(-(-extent // self.turns), (1 << 31) - 1))
 
 
-def power_above(n: int) -> int:
-    return 1 << max(n - 1, 0).bit_length()
-
-
-def team_size(width: int, kept: int, rows: int) -> int:
-    """Threads for a row of so many elements, of which each thread keeps so many rows' share. Few
-    rows get larger teams, so that the device has enough to do."""
-    if width <= 32:
-        return power_above(width)
-    size = 32
-    while size < 1024 and (width > SHARE * size or width * kept > REGISTERS * size
-                           or rows * size < BUSY and width >= 8 * size):
-        size *= 2
-    return size
-
-
-class Emitter(CudaReader):
+class Emitter(Layout, CudaReader):
     """Writes one kernel. Depth counts the loops around that a thread goes through alone."""
 
     def __init__(self, node: ast.FunctionDef, parameters: Sequence[Parameter], schedule: Schedule,
                  extent: int, functions: dict, many: bool):
         index = "i64" if schedule.largest >= LARGE else "i32"
-        super().__init__(libraries(), f"<{node.name}>", functions, index)
-        self.node, self.schedule, self.extent, self.many = node, schedule, extent, many
-        self.parameters = parameters
+        CudaReader.__init__(self, libraries(), f"<{node.name}>", functions, index)
+        Layout.__init__(self, node, parameters, schedule, extent)
+        self.many = many
         self.arrays = {p.name: p for p in parameters if p.array}
         self.env = {p.name: (Expr(p.name), p.dtype) for p in parameters if not p.array}
         self.env |= {"start": (Expr("0"), "i64"), "stop": (Expr(str(extent)), "i64")}
@@ -105,79 +71,6 @@ class Emitter(CudaReader):
         self.inner = False  # inside a loop that threads share
         self.packed: dict[tuple[str, str], str] = {}
         self.held: dict[tuple[str, str], str] = {}  # loads that registers hold for later passes
-        self.outermost = next((s for s in node.body if isinstance(s, ast.For)), None)
-        self.flat = self.outermost is not None and self.outermost.target.id in schedule.threads
-        self.plan_loops()
-
-    # ---- planning
-
-    def plan_loops(self) -> None:
-        rows, dtypes = set(self.schedule.rows), {p.name: p.dtype for p in self.parameters}
-        known = {p.name for p in self.parameters} | {"start", "stop"}
-        self.loops: dict[ast.For, ThreadLoop] = {}
-        self.around: dict[ast.For, ast.AST] = {}
-        self.find_loops(self.node, known)
-        loops = list(self.loops.values())
-        self.lanes = lanes_of(loops, dtypes)
-        repeated = {} if self.flat else self.repeated_loads(rows)
-        words = [itemsize(dtypes[a]) / 4 for a in rows] + [
-            itemsize(dtypes[a]) / 4 for a, _ in repeated]
-        width = self.schedule.width
-        must = sum(words[:len(rows)])
-        if width * must > REGISTERS * 1024:
-            raise KernelError(f"{self.node.name}: a row of {width} does not fit into registers")
-        while repeated and width * sum(words) > REGISTERS * 1024:
-            repeated.popitem()
-            words.pop()
-        self.repeated = repeated
-        self.unrolled = bool(rows or repeated)
-        share = width if self.unrolled else -(-width // self.lanes)
-        self.size = FLAT if self.flat else 1 if not loops else \
-            team_size(share, math.ceil(sum(words)), self.extent)
-        if self.unrolled:
-            while self.size > 1 and self.size * self.lanes > power_above(width):
-                self.size //= 2
-        self.teams = 1 if self.flat or self.size > 32 or not loops else BLOCK // self.size
-        self.turns = -(-width // (self.size * self.lanes))  # of a team over a row
-
-    def find_loops(self, around: ast.AST, outer: set[str]) -> None:
-        for statement in around.body:  # type: ignore[attr-defined]
-            if isinstance(statement, ast.For):
-                name = statement.target.id  # type: ignore[union-attr]
-                if name in self.schedule.threads:
-                    whole = self.extent if statement is self.outermost else None
-                    self.loops[statement] = thread_loop(statement, self.schedule.threads, whole,
-                                                        set(outer))
-                    self.around[statement] = around
-                else:
-                    self.find_loops(statement, outer | {name})
-            for node in ast.walk(statement):
-                if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-                    outer.add(node.id)
-
-    def repeated_loads(self, rows: set[str]) -> dict[tuple[str, str], ast.expr]:
-        """Loads that more than one pass over the same row does, of what no pass before changes."""
-        seen: dict[tuple, ast.expr] = {}
-        again: dict[tuple[str, str], ast.expr] = {}
-        stored: set[str] = set()
-        for loop_node, loop in self.loops.items():
-            loads, _ = packs_of(loop, 1, rows)
-            for key, index in loads.items():
-                if key[0] in stored or not loop.is_packed(index, self.lanes):
-                    continue
-                place = (*key, self.around[loop_node])
-                if place in seen:
-                    again[key] = index
-                seen[place] = index
-            stored |= {node.value.id for _, node in loop.accesses()  # type: ignore[attr-defined]
-                       if isinstance(node.ctx, ast.Store)}
-        return {key: index for key, index in again.items()
-                if not self.stored_elsewhere(key)}
-
-    def stored_elsewhere(self, key: tuple[str, str]) -> bool:
-        return any(isinstance(n, ast.Subscript) and isinstance(n.ctx, ast.Store)
-                   and n.value.id == key[0] and ast.unparse(n.slice) != key[1]
-                   for n in ast.walk(self.node))
 
     # ---- the whole
 
@@ -216,8 +109,9 @@ class Emitter(CudaReader):
         elif self.loops:
             where = ", rows in registers" if self.unrolled else ""
             threads = "1 thread" if self.size == 1 else f"{self.size} threads"
-            yield f"// {self.extent} rows of {self.schedule.width}: {threads} a row, " \
-                  f"{self.teams} rows a block{where}"
+            teams = f", {self.teams} rows a block" if self.teams > 1 else ""
+            rows = "1 row" if self.extent == 1 else f"{self.extent} rows"
+            yield f"// {rows} of {self.schedule.width}: {threads} a row{teams}{where}"
 
     # ---- stores outside of loops that threads share: by one thread of the team
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kernels.cuda.emit import REGISTERS, Schedule, power_above
+from kernels.cuda.layout import REGISTERS, Schedule, power_above
 from minigrad.compiler.emit import Writer
 from minigrad.compiler.fuse import Fuser
 from minigrad.compiler.nest import Kernel, Temporary, indent

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from kernels.cuda.emit import Schedule
+from kernels.cuda.layout import Schedule
 from minigrad.compiler.scalar import EXPENSIVE, REDUCERS
 from minigrad.program import Eqn
 

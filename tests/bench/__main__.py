@@ -1,4 +1,5 @@
-"""`python -m tests.bench eager`: run a benchmark, with words for it after its name; or all."""
+"""`python -m tests.bench eager`: run a benchmark, with words for it after its name; or all.
+`python -m tests.bench --device cuda [words]`: what runs on a GPU, on one."""
 
 import importlib
 import subprocess
@@ -8,7 +9,12 @@ import sys
 SUITES = ("table", "startup", "eager", "steps", "imports", "calls")
 
 name, *words = sys.argv[1:] or [""]
-if name in SUITES:
+if name == "--device":
+    if words[:1] != ["cuda"]:
+        sys.exit("the devices are the CPU, which needs no name, and cuda")
+    importlib.import_module("tests.bench.cuda").main(
+        word for word in words[1:] if word != "table")
+elif name in SUITES:
     main = importlib.import_module(f"tests.bench.{name}").main
     main(words) if name in ("table", "startup") else main()
 elif name:

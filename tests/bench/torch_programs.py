@@ -15,7 +15,7 @@ def on(function: Callable, *arrays) -> Callable:
 
 
 def tensor(torch, array, grad=False):
-    x = torch.from_numpy(np.array(array))
+    x = torch.from_numpy(np.array(array)).to(torch.get_default_device())
     return x.requires_grad_() if grad else x
 
 

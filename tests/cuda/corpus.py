@@ -3,7 +3,6 @@ every kind, normalizations with their gradients, optimizers, and the benchmark's
 
 from __future__ import annotations
 
-import types
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -151,31 +150,32 @@ def reductions() -> Iterator[Program]:
 # ------------------------------------------------------------------ programs of the faces
 
 
-class Recorder(types.SimpleNamespace):
-    """The jax face, whose `jit` notes the program of each function that it is called on."""
+class Recorder:
+    """A jax face whose `jit` notes the functions that it stages, and what they are called on."""
 
     def __init__(self, face: Any):
-        super().__init__(**{n: getattr(face, n) for n in dir(face)
-                            if not n.startswith("__") and n != "jit"})
-        self.face, self.found = face, []
+        self.face, self.calls = face, []
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.face, name)
 
     def jit(self, function: Callable, **_) -> Callable:
         def call(*args):
-            program = self.face.make_jaxpr(function)(*args)
-            leaves = [np.asarray(x) for x in self.face.tree.leaves(args)]
-            self.found.append((getattr(program, "program", program), leaves))
+            self.calls.append((function, args))
             return self.face.jit(function)(*args)
 
         return call
 
 
 def recorded(name: str, build: Callable, tolerance: float) -> Iterator[Program]:
-    import compat.jax
+    import compat.jax as jax
 
-    recorder = Recorder(compat.jax)
+    recorder = Recorder(jax)
     build(recorder)()
-    for program, operands in recorder.found:
-        yield Program(name, program, operands, tolerance=tolerance)
+    for function, args in recorder.calls:
+        program = jax.make_jaxpr(function)(*args)
+        yield Program(name, program, [np.asarray(x) for x in jax.tree.leaves(args)],
+                      tolerance=tolerance)
 
 
 def of_jax(function: Callable, *arrays, name: str, tolerance: float = 2e-6) -> Program:
