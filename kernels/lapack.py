@@ -28,7 +28,8 @@ def over_stacks(*ranks):
                 return tidy(kernel(*operands, **params))
             cores = [x.shape[x.ndim - rank:] for x, rank in zip(operands, ranks, strict=True)]
             if 0 in batch:  # nothing to do, but the results have shapes
-                sample = kernel(*(np.ones(c, x.dtype) for c, x in zip(cores, operands)), **params)
+                sample = kernel(*(np.full(c, x.dtype.kind in "fc", x.dtype)  # an index is 0
+                                 for c, x in zip(cores, operands)), **params)
                 return stacked([sample], lambda parts: np.empty((*batch, *parts[0].shape),
                                                                 parts[0].dtype))
             flat = [x.reshape(math.prod(batch), *core) for x, core in zip(operands, cores)]

@@ -362,6 +362,9 @@ CURVES |= {name: binary(name, body, NODES.get(name)) for name, body in TWO.items
 
 def rsub(input, other, *, alpha=1):
     """other - alpha * input."""
+    if not isinstance(input, Tensor):
+        given = ", ".join(type(x).__name__ for x in (input, other))
+        raise TypeError(f"rsub() received an invalid combination of arguments - got ({given})")
     return sub(other, input, alpha=alpha)
 
 

@@ -137,7 +137,7 @@ def unique_consecutive(input, return_inverse=False, return_counts=False, dim=Non
     """Runs of equal neighbours, shortened to one each."""
     x = array_of(input)
     rows = x.reshape(-1) if dim is None else np.moveaxis(x, dim, 0)
-    flat = rows.reshape(len(rows), -1)
+    flat = rows.reshape(len(rows), math.prod(rows.shape[1:]))
     new = np.ones(len(rows), bool)
     new[1:] = (flat[1:] != flat[:-1]).any(1)
     starts = np.flatnonzero(new)

@@ -54,6 +54,8 @@ class Operation(Op):
                 return next(t for t in PYTHON_SCALARS if isinstance(a, t))(a)
             if isinstance(a, np.generic) and a.dtype.kind in "biufc":
                 return a.item()
+        if a is None and self.operator and position:
+            return NotImplemented
         if a is None and name in self.optional or inlining.get() \
                 or get_mode().trace is not EVAL:
             return a  # inside another operation, constants are operands too

@@ -25,7 +25,7 @@ def power_operator(self, other):
 
 def reflected_division(self, other):
     """As PyTorch computes it: the reciprocal, times the number."""
-    return UNARY["reciprocal"](self) * other
+    return self.reciprocal() * other
 
 
 OPERATORS = {f"__{name}__": binary(function, BINARY[function], function, operator=True)

@@ -8,12 +8,13 @@ import numpy as np
 
 from compat.torch import extremes, reductions as r
 from compat.torch.gathering import gather_
+from compat.torch.host import on_arrays
 from compat.torch.operation import operation
 from compat.torch.pointwise import like, strong
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
 from compat.torch.return_types import return_type
-from compat.torch.tensor import array_of, from_array, known, of_face, wrap_dim
+from compat.torch.tensor import from_array, known, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 from minigrad.ops.families import dtype_kind
@@ -92,14 +93,17 @@ median, nanmedian = middle("median", False), middle("nanmedian", True)
 
 def mode(input, dim=-1, keepdim=False):
     """The commonest element along `dim` (the smallest of several), and its last place."""
-    x = array_of(last(input.detach(), dim))
-    rows = x.reshape(-1, x.shape[-1])
-    places = np.zeros(len(rows), np.int64)
-    for i, row in enumerate(rows):
-        values, counts = np.unique(row, return_counts=True)
-        places[i] = np.flatnonzero(row == values[counts.argmax()])[-1]
-    shape = x.shape[:-1] if input.spec.shape else ()
-    return return_type("mode")(*chosen(input, from_array(places.reshape(shape)), dim, keepdim))
+    def place(x):
+        rows = x.reshape(-1, x.shape[-1])
+        places = np.zeros(len(rows), np.int64)
+        for i, row in enumerate(rows):
+            values, counts = np.unique(row, return_counts=True)
+            places[i] = np.flatnonzero(row == values[counts.argmax()])[-1]
+        return places.reshape(x.shape[:-1] if input.spec.shape else ())
+
+    x = last(input.detach(), dim)
+    places = on_arrays(place, x.spec.shape[:-1] if input.spec.shape else (), np.int64, x)
+    return return_type("mode")(*chosen(input, places, dim, keepdim))
 
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")

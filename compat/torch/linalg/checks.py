@@ -11,6 +11,7 @@ from compat.torch import views as s
 from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, is_floating
+from compat.torch.tensor import array_of, known
 from minigrad import core
 
 
@@ -39,14 +40,14 @@ def check(name: str, A, square: bool = True, what: str = "A", prefix: str = "lin
 
 def failed(out, A) -> bool:
     """Did the routine give up (nan) on finite numbers? Not known while tracing."""
-    if not (out.spec.concrete and A.spec.concrete):
+    if not (known(out) and known(A)):
         return False
-    return not np.isfinite(out.value).all() and bool(np.isfinite(A.value).all())
+    return not np.isfinite(array_of(out)).all() and bool(np.isfinite(array_of(A)).all())
 
 
 def first_bad(out) -> str:
     """Which of a batch could not be done, as the messages say it."""
-    flat = np.asarray(out.value).reshape(-1, *out.spec.shape[-2:])
+    flat = array_of(out).reshape(-1, *out.spec.shape[-2:])
     place = next((i for i, x in enumerate(flat) if not np.isfinite(x).all()), 0)
     return f"(Batch element {place}): " if len(out.spec.shape) > 2 else ""
 

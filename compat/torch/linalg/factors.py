@@ -7,7 +7,7 @@ import numpy as np
 
 from compat.torch import joining as j
 from compat.torch.linalg.checks import LinAlgError, check, failed, first_bad, named, op
-from compat.torch.tensor import Tensor, from_array, of_face
+from compat.torch.tensor import Tensor, array_of, from_array, known, of_face
 from minigrad.core import aval_of, table
 from minigrad.ops import matrices as m
 
@@ -47,7 +47,7 @@ def leading_minor(A) -> int:
 
 
 def info_of(out, batch) -> Tensor:
-    bad = ~np.isfinite(np.asarray(out.value)).all((-2, -1)) if out.spec.concrete \
+    bad = ~np.isfinite(array_of(out)).all((-2, -1)) if known(out) \
         else np.zeros(batch, bool)
     return from_array(np.asarray(bad, np.int32))
 
@@ -90,7 +90,7 @@ def eig_op(A):
 def eig(A):
     """Complex eigenvalues and vectors of any square matrix."""
     check("eig", A)
-    if A.spec.concrete and not np.isfinite(A.value).all():
+    if known(A) and not np.isfinite(array_of(A)).all():
         raise RuntimeError("torch.linalg.eig: input tensor should not contain infs or NaNs.")
     if not A.spec.aval.size:
         empty = A.clone() if A.is_complex() else (A + 0j).to(A.dtype.to_complex())

@@ -15,7 +15,7 @@ from compat.torch.linalg.checks import check, check_pair, named, op
 from compat.torch.linalg.solving import inv, solve
 from compat.torch.selecting import where
 from compat.torch.promotion import broadcast_shapes, is_floating
-from compat.torch.tensor import array_of, from_array, of_face, wrap_dim
+from compat.torch.tensor import array_of, from_array, known, of_face, wrap_dim
 from minigrad.core import aval_of, table
 
 
@@ -52,8 +52,8 @@ def matrix_exp(A):
     """The matrix exponential."""
     check("matrix_exp", A, prefix="linalg.")
     size = 16.0
-    if A.spec.concrete and A.spec.aval.size:
-        size = float(np.abs(np.asarray(A.value)).sum(-2).max())
+    if known(A) and A.spec.aval.size:
+        size = float(np.abs(array_of(A)).sum(-2).max())
     squarings = max(0, math.ceil(math.log2(size / 1.09))) if 0 < size < math.inf else 0
     return matrix_exp_op(A, squarings)
 

@@ -6,12 +6,14 @@ from __future__ import annotations
 import numpy as np
 
 from compat.torch import views as s
+from compat.torch.host import on_arrays
 from compat.torch.linalg.checks import (
     LinAlgError, batched, check, check_pair, is_vector, named, op,
 )
 from compat.torch.operation import operation
 from compat.torch.promotion import cast
-from compat.torch.tensor import array_of, from_array, of_face
+from compat.torch.selecting import convert
+from compat.torch.tensor import array_of, from_array, known, of_face
 from minigrad.core import I64, table
 from minigrad.ops import matrices as m
 from minigrad.ops import solves
@@ -28,11 +30,13 @@ def lu_factor_ex(A, *, pivot=True, check_errors=False):
     """(LU in one matrix, pivots counted from 1, info)."""
     check("lu_factor_ex", A, square=False)
     factors, pivots, _ = lu_op(A)
-    diagonal = np.diagonal(array_of(factors), axis1=-2, axis2=-1)
-    zero = diagonal == 0
-    info = np.where(zero.any(-1), zero.argmax(-1) + 1 if zero.shape[-1] else 0, 0)
-    return named("linalg_lu_factor_ex", "LU pivots info", factors, pivots + 1,
-                 from_array(np.asarray(info, np.int32)))
+
+    def first_zero(factors):
+        zero = np.diagonal(factors, axis1=-2, axis2=-1) == 0
+        return np.where(zero.any(-1), zero.argmax(-1) + 1 if zero.shape[-1] else 0, 0)
+
+    info = on_arrays(first_zero, A.spec.shape[:-2], np.int32, factors)
+    return named("linalg_lu_factor_ex", "LU pivots info", factors, pivots + 1, info)
 
 
 def lu_factor(A, *, pivot=True):
@@ -52,19 +56,14 @@ def lu(A, *, pivot=True):
     """(P, L, U) with A = P L U."""
     check("lu", A, square=False)
     factors, _, order = lu_op(A)
-    n = A.spec.shape[-2]
-    permutation = (order[..., None, :] == from_array(np.arange(n))[:, None]).to(A.dtype)
+    permutation = permutation_matrix(order, A.spec.dtype)
     return named("linalg_lu", "P L U", permutation, *parts(factors))
 
 
-def permutation_of(pivots, n: int) -> np.ndarray:
-    """The order of rows that successive exchanges lead to."""
-    swaps = array_of(pivots) - 1
-    order = np.broadcast_to(np.arange(n), (*swaps.shape[:-1], n)).copy()
-    for place in np.ndindex(swaps.shape[:-1]):
-        for i, k in enumerate(swaps[place]):
-            order[place][[i, k]] = order[place][[k, i]]
-    return order
+def permutation_matrix(order, dtype):
+    """Ones where successive exchanges of rows lead to."""
+    rows = from_array(np.arange(order.spec.shape[-1], dtype=order.spec.dtype))[:, None]
+    return convert(order[..., None, :] == rows, dtype)
 
 
 def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
@@ -75,9 +74,8 @@ def lu_unpack(LU_data, LU_pivots, unpack_data=True, unpack_pivots=True):
     n, empty = LU_data.spec.shape[-2], LU_data.new_empty(0)
     permutation = empty
     if unpack_pivots:
-        order = permutation_of(LU_pivots, n)
-        permutation = from_array((order[..., None, :] == np.arange(n)[:, None]).astype(
-            LU_data.spec.dtype))
+        order = table["lu_pivots_to_permutation"](LU_pivots - 1, permutation_size=n)
+        permutation = permutation_matrix(order, LU_data.spec.dtype)
     return named("lu_unpack", "P L U", permutation,
                  *(parts(LU_data) if unpack_data else (empty, empty)))
 
@@ -89,7 +87,7 @@ def solve_op(A, B):
 
 def singular(name: str, A, out) -> None:
     """PyTorch's error where a triangle of the factorization has a zero."""
-    if not A.spec.concrete or not A.spec.aval.size:
+    if not known(A) or not A.spec.aval.size:
         return
     factors = array_of(table["lu"](A.detach())[0])
     zero = np.diagonal(factors, axis1=-2, axis2=-1) == 0
