@@ -132,6 +132,7 @@ class Literal:
 
     shape = ()
     dtype = property(lambda self: self.aval.dtype)
+    val = property(lambda self: self.value)  # by the name it has in JAX
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)

@@ -46,6 +46,11 @@ class Eqn:
                    self.outvars if outvars is None else outvars,
                    self.params if params is None else params, self.source)
 
+    def __str__(self) -> str:
+        from minigrad.show.printer import pretty_equation
+
+        return pretty_equation(self)
+
 
 class Jaxpr:
     """A program. `consts` are the values of `constvars`, captured while it was staged."""
@@ -59,7 +64,8 @@ class Jaxpr:
 
     in_avals = property(lambda self: [v.aval for v in self.invars])
     out_avals = property(lambda self: [v.aval for v in self.outvars])
-    jaxpr = property(lambda self: self)  # JAX tells closed programs from open ones; here all close
+    # JAX tells closed programs, which have literals, from open ones; here all are closed.
+    jaxpr, literals = property(lambda self: self), property(lambda self: self.consts)
 
     def replace(self, **changes) -> Jaxpr:
         parts = dict(constvars=self.constvars, invars=self.invars, outvars=self.outvars,

@@ -11,8 +11,8 @@ from compat.jax import (
 from compat.jax.array import Array
 from compat.jax.callbacks import pure_callback
 from compat.jax.config import (
-    checking_leaks, config, debug_infs, debug_nans, default_device, default_matmul_precision,
-    disable_jit, enable_x64, ensure_compile_time_eval, numpy_rank_promotion,
+    DEFAULTS, checking_leaks, config, disable_jit, enable_x64,
+    ensure_compile_time_eval,
 )
 from compat.jax.custom import (
     checkpoint, closure_convert, custom_gradient, custom_jvp, custom_vjp, remat,
@@ -38,8 +38,9 @@ __version__ = "0.10.2"
 __version_info__ = (0, 10, 2)
 
 # Namespaces that a program may not need: imported when they are first asked for.
-LAZY = set("ad_checkpoint custom_batching custom_derivatives dlpack dtypes example_libraries "
-           "experimental flatten_util image ops profiler scipy sharding stages typing".split())
+LAZY = set("ad_checkpoint core custom_batching custom_derivatives dlpack dtypes example_libraries "
+           "experimental extend flatten_util image interpreters ops profiler scipy sharding stages "
+           "typing".split())
 # What JAX offers from one of these under its own name too.
 FROM = {"checkpoint_policies": "ad_checkpoint"}
 
@@ -49,4 +50,6 @@ def __getattr__(name: str):
         return importlib.import_module(f"compat.jax.{name}")
     if name in FROM:
         return getattr(importlib.import_module(f"compat.jax.{FROM[name]}"), name)
+    if f"jax_{name}" in DEFAULTS:  # jax.debug_nans(True)
+        return getattr(importlib.import_module("compat.jax.config"), name)
     raise AttributeError(f"module 'jax' has no attribute {name!r}")

@@ -6,13 +6,15 @@ Operators and methods are those of `compat.jax.numpy`, hung on the class by the 
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from compat.jax import printing
 from compat.jax.devices import all_devices
 from compat.jax.sharding import Shard, SingleDeviceSharding
 from minigrad import errors
-from minigrad.core import Tensor, config, make_box, make_spec, to_array
+from minigrad.core import Tensor, config, make_box, make_spec, short_dtype, to_array
 from minigrad.numpy import operators, updating
 from minigrad.ops.families import dtype_kind
 
@@ -25,17 +27,32 @@ def canonical_dtype(dtype) -> np.dtype:
     return dtype if config.x64 else np.dtype(NARROW.get(dtype.name, dtype))
 
 
+def as_dtype(dtype):
+    """A NumPy dtype, of `jnp.float32` too; that of typed keys is left as it is."""
+    own = getattr(dtype, "dtype", dtype)  # np.float32 has a descriptor there
+    return np.dtype(own if isinstance(own, np.dtype) else dtype)
+
+
 class ShapedArray:
-    """The type of an array as JAX shows it: `ShapedArray(float32[3])`."""
+    """The type of an array as JAX shows it: `ShapedArray(float32[3])`. From a shape and a dtype,
+    or from a type of minigrad."""
 
-    def __init__(self, aval):
-        self.shape, self.dtype, self.weak_type = aval.shape, aval.dtype, aval.weak_type
-        self.ndim, self.size = aval.ndim, aval.size
+    def __init__(self, shape, dtype=None, weak_type: bool = False, **_):
+        if dtype is None:
+            shape, dtype, weak_type = shape.shape, shape.dtype, shape.weak_type
+        self.shape, self.dtype, self.weak_type = tuple(shape), as_dtype(dtype), weak_type
 
-    def str_short(self) -> str:
-        return f"{self.dtype.name}[{','.join(map(str, self.shape))}]"
+    ndim = property(lambda self: len(self.shape))
+    size = property(lambda self: math.prod(self.shape))
+
+    def str_short(self, short_dtypes: bool = False) -> str:
+        name = short_dtype(self.dtype) if short_dtypes else self.dtype.name
+        return f"{name}[{','.join(map(str, self.shape))}]"
 
     __str__ = str_short
+
+    def update(self, **changes) -> ShapedArray:
+        return ShapedArray(**(vars(self) | changes))
 
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""

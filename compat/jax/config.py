@@ -9,14 +9,25 @@ from minigrad import core
 from minigrad.core import config as settings
 from minigrad.jit import Jitted
 
-# Settings that have a meaning here, by JAX's names; the rest are kept and have no effect.
-DEFAULTS = {"jax_debug_nans": False, "jax_debug_infs": False, "jax_platforms": "cpu",
-            "jax_default_matmul_precision": None, "jax_numpy_rank_promotion": "allow",
-            "jax_default_device": None, "jax_numpy_dtype_promotion": "standard",
-            "jax_default_prng_impl": "threefry2x32", "jax_threefry_partitionable": True,
-            "jax_enable_checks": False, "jax_check_tracer_leaks": False, "jax_log_compiles": False,
-            "jax_traceback_filtering": "auto", "jax_platform_name": "cpu",
-            "jax_num_cpu_devices": None, "jax_compilation_cache_dir": None}
+# Settings by JAX's names without "jax_", and their defaults. Those of CHECKED, `enable_x64` and
+# `disable_jit` have a meaning here; the rest are kept and have no effect.
+DEFAULTS: dict = {
+    "debug_nans": False, "debug_infs": False, "platforms": "cpu", "platform_name": "cpu",
+    "default_matmul_precision": None, "default_device": None, "default_prng_impl": "threefry2x32",
+    "num_cpu_devices": None, "compilation_cache_dir": None, "traceback_filtering": "auto",
+    "numpy_rank_promotion": "allow", "numpy_dtype_promotion": "standard",
+    "legacy_prng_key": "allow", "threefry_partitionable": True, "cpu_enable_async_dispatch": True,
+    "allow_f16_reductions": True, "transfer_guard": None, "array_garbage_collection_guard": None,
+    "persistent_cache_min_compile_time_secs": 1.0, "persistent_cache_min_entry_size_bytes": 0,
+    **dict.fromkeys("transfer_guard_host_to_device transfer_guard_device_to_device "
+                    "transfer_guard_device_to_host".split()),
+    **dict.fromkeys("enable_checks check_tracer_leaks log_compiles debug_key_reuse "
+                    "enable_custom_prng explain_cache_misses softmax_custom_jvp thread_guard "
+                    "no_tracing no_execution remove_size_one_mesh_axis_from_type "
+                    "jax2tf_associative_scan_reductions".split(), False),
+    **dict.fromkeys("enable_compilation_cache auto_pcast".split(), True),
+}
+DEFAULTS = {f"jax_{name}": value for name, value in DEFAULTS.items()}
 
 
 class Config:
@@ -51,6 +62,9 @@ class Config:
     def read(self, name: str):
         return getattr(self, name)
 
+    def parse_flags_with_absl(self) -> None:
+        """Nothing to do: settings come from calls."""
+
 
 CHECKED = ("jax_debug_nans", "jax_debug_infs")
 config = Config()
@@ -74,13 +88,14 @@ def setting(name: str, doc: str, default=True):
 
 enable_x64 = setting("jax_enable_x64", "64-bit types inside the `with` block.")
 disable_jit = setting("jax_disable_jit", "Functions under `jit` run as they are written.")
-debug_nans = setting("jax_debug_nans", "A NaN in a result is a FloatingPointError.")
-debug_infs = setting("jax_debug_infs", "An infinity in a result is a FloatingPointError.")
-default_matmul_precision = setting("jax_default_matmul_precision",
-                                   "How exact products are; always float32 here.", None)
-default_device = setting("jax_default_device", "Where new arrays go.", None)
-numpy_rank_promotion = setting("jax_numpy_rank_promotion", "What broadcasting of ranks does.")
 checking_leaks = setting("jax_check_tracer_leaks", "Leaked tracers are looked for.")
+
+
+def __getattr__(name: str):
+    """The context manager for a setting by its name."""
+    if f"jax_{name}" in DEFAULTS:
+        return setting(f"jax_{name}", f"The setting {name}, inside the `with` block.")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 @contextmanager

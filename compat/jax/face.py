@@ -161,6 +161,16 @@ def boxed(fn: Callable) -> Callable:
     return call
 
 
+class Indexed:
+    """`mgrid[0:3]`: an object whose items become Arrays."""
+
+    def __init__(self, inner):
+        self.__getitem = boxed(inner.__getitem__)
+
+    def __getitem__(self, key):
+        return self.__getitem(key)
+
+
 def composite(fn: Callable | None = None, *, static=None, name: str | None = None) -> Callable:
     """A function written in the face's own idiom: its array parameters are checked and become
     Arrays. With `static`, the parameters that are no arrays, it stands in programs as one `jit`

@@ -13,7 +13,8 @@ operators.attach()
 # Where functions are looked for. A module is imported when something of it is first asked for.
 MODULES = ("promotion", "elementwise", "selecting", "indexing", "linear", "reductions", "shaping",
            "joining", "creation", "floats", "matrices", "taking", "updating", "sorting",
-           "collecting", "norms", "factors", "solving", "determinants")
+           "collecting", "norms", "factors", "solving", "determinants", "numbers", "editing",
+           "sets", "histograms", "polynomials", "grids")
 
 
 def __getattr__(name: str):

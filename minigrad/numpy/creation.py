@@ -28,7 +28,7 @@ def float_or(dtype) -> np.dtype:
 
 def canonical_dtype(dtype) -> np.dtype:
     """Python's `float` as dtype means the default float."""
-    if isinstance(dtype, type) and dtype in PYTHON_SCALARS:
+    if any(dtype is kind for kind in PYTHON_SCALARS):  # `jnp.bool` equals `bool`, and is no key
         return scalar_dtype(dtype)
     return np.dtype(dtype)
 

@@ -164,6 +164,11 @@ def promote_dtypes(*args, to=as_is) -> list:
     return [convert(x, to(dtype), weak) for x in args]
 
 
+def promote_inexact(*args) -> list:
+    """The operands in the dtype they promote to, integers having become floats."""
+    return promote_dtypes(*args, to=inexact)
+
+
 def shape_of(x) -> tuple[int, ...]:
     return () if type(x) in PYTHON_SCALARS else aval_of(x).shape
 

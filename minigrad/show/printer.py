@@ -32,6 +32,11 @@ def pretty(jaxpr: Jaxpr) -> str:
     return layout(Printer(jaxpr).document())
 
 
+def pretty_equation(eqn: Eqn) -> str:
+    """The text of one equation, as `str(eqn)` gives it."""
+    return layout(Printer(Jaxpr([], [], eqn.outvars, [eqn])).eqn(eqn))
+
+
 # ------------------------------------------------------------------ documents and their layout
 
 

@@ -75,28 +75,40 @@ NAMES = set((
     "tensordot tile trace transpose trapezoid tri tril triu true_divide trunc unique unstack "
     "var vdot vecdot vsplit vstack zeros zeros_like "
 ).split())
-# Functions written in JAX's idiom, each in a module that is imported when one of them is asked for.
-WRITTEN = {name: module for module, names in {
+# Modules of minigrad.numpy, and of `compat.jax.functions`, with what they hold; each is imported
+# when one of its names is asked for. Functions in brackets look at their arguments themselves.
+FURTHER = {
+    "polynomials": "poly polyadd polyder polyfit polyint polysub vander (polydiv polymul roots)",
+    "sets": "(intersect1d setdiff1d setxor1d union1d unique_all unique_counts unique_inverse "
+            "unique_values)",
+    "histograms": "(histogram histogram2d histogram_bin_edges histogramdd)",
+    "grids": "c_ mgrid ogrid r_ index_exp s_ (diag_indices diag_indices_from fromfunction indices "
+             "ix_ mask_indices ravel_multi_index tril_indices tril_indices_from triu_indices "
+             "triu_indices_from unravel_index)",
+    "editing": "apply_along_axis apply_over_axes compress delete diagflat extract fill_diagonal "
+               "insert packbits piecewise place put put_along_axis resize rollaxis unpackbits "
+               "(array_equiv block choose dsplit trim_zeros)",
+    "numbers": "argpartition corrcoef ediff1d frexp iscomplex isreal ldexp matvec nanargmax "
+               "nanargmin nancumprod nancumsum nanquantile nanstd nanvar partition sort_complex "
+               "spacing unwrap vecmat (cumulative_prod cumulative_sum gradient nanmedian "
+               "nanpercentile)",
+}
+WRITTEN = {
     "windows": "bartlett blackman hamming hanning i0 kaiser",
-    "polynomials": "poly polyadd polyder polydiv polyfit polyint polymul polysub roots vander",
-    "sets": "intersect1d setdiff1d setxor1d union1d unique_all unique_counts unique_inverse "
-            "unique_values",
-    "histograms": "histogram histogram2d histogram_bin_edges histogramdd",
-    "grids": "c_ diag_indices diag_indices_from fromfunction index_exp indices ix_ mask_indices "
-             "mgrid ogrid r_ ravel_multi_index s_ tril_indices tril_indices_from triu_indices "
-             "triu_indices_from unravel_index",
-    "editing": "apply_along_axis apply_over_axes array_equiv block choose compress delete diagflat "
-               "dsplit extract fill_diagonal insert packbits piecewise place put put_along_axis "
-               "resize rollaxis trim_zeros unpackbits",
-    "numbers": "argpartition corrcoef cumulative_prod cumulative_sum ediff1d frexp gradient "
-               "iscomplex isreal ldexp matvec nanargmax nanargmin nancumprod nancumsum nanmedian "
-               "nanpercentile nanquantile nanstd nanvar partition sort_complex spacing unwrap "
-               "vecmat",
-    "vectorizing": "frompyfunc ufunc vectorize",
-    "joining": "atleast_1d atleast_2d atleast_3d",
+    "vectorizing": "frompyfunc ufunc vectorize", "joining": "atleast_1d atleast_2d atleast_3d",
     "files": "array_repr array_str can_cast einsum_path frombuffer fromfile fromiter fromstring "
              "isdtype load",
-}.items() for name in names.split()}
+}
+
+
+def places_of(names: dict[str, str], package: str) -> dict[str, str]:
+    return {name: f"{package}.{module}" for module, listed in names.items()
+            for name in listed.replace("(", "").replace(")", "").split()}
+
+
+BOXED |= {name for names in FURTHER.values() if "(" in names
+          for name in names[names.index("(") + 1:-1].split()}
+PLACES = places_of(FURTHER, "minigrad.numpy") | places_of(WRITTEN, "compat.jax.functions")
 # Those that have a ufunc's methods, with their number of operands.
 UFUNCS = dict.fromkeys(
     "add arctan2 atan2 bitwise_and bitwise_or bitwise_xor copysign divide divmod equal float_power "
@@ -110,14 +122,18 @@ def __getattr__(name: str):
     """Wrap a function of minigrad.numpy at its first use, and keep it."""
     if name in ("fft", "linalg"):
         return importlib.import_module(f"compat.jax.numpy.{name}")
-    if name in WRITTEN:
-        module = importlib.import_module(f"compat.jax.functions.{WRITTEN[name]}")
-        wrapped = getattr(module, name)
+    if name not in NAMES and name not in PLACES:
+        raise AttributeError(f"module 'jax.numpy' has no attribute {name!r}")
+    module = importlib.import_module(PLACES[name]) if name in PLACES else functions
+    fn = getattr(module, name)
+    if PLACES.get(name, "").startswith("compat") or name in PLAIN:
+        wrapped = fn
+    elif not callable(fn):
+        wrapped = face.Indexed(fn)
+    elif name in BOXED:
+        wrapped = face.boxed(fn)
     else:
-        if name not in NAMES:
-            raise AttributeError(f"module 'jax.numpy' has no attribute {name!r}")
-        fn = getattr(functions, name)
-        wrapped = fn if name in PLAIN else face.boxed(fn) if name in BOXED else face.eager(fn)
+        wrapped = face.composite(fn) if name in PLACES else face.eager(fn)
     globals()[name] = with_ufunc_methods(name, wrapped) if name in UFUNCS else wrapped
     return wrapped
 
@@ -136,7 +152,7 @@ OWN = (
     "inf int16 int32 int64 int8 int_ integer isscalar issubdtype iterable linalg nan ndarray "
     "ndim newaxis number object_ pi pow power printoptions save savez set_printoptions shape "
     "signedinteger single size uint uint16 uint32 uint64 uint8 unsignedinteger where ").split()
-__all__ = sorted({*NAMES, *WRITTEN, *OWN, *dtypes.SMALL})
+__all__ = sorted({*NAMES, *PLACES, *OWN, *dtypes.SMALL})
 
 
 def __dir__() -> list[str]:

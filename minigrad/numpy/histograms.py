@@ -6,8 +6,9 @@ import math
 
 import numpy as np
 
-from compat.jax import numpy as jnp
-from compat.jax.functions.common import check_array, promoted_inexact
+import minigrad.numpy as mnp
+from minigrad.numpy.updating import At
+from minigrad.numpy.promotion import check_array, promote_inexact
 
 
 def histogram_bin_edges(a, bins=10, range=None, weights=None):
@@ -16,42 +17,42 @@ def histogram_bin_edges(a, bins=10, range=None, weights=None):
     if isinstance(bins, str):
         raise NotImplementedError("string values for `bins` not implemented.")
     if np.ndim(bins) == 1:
-        return jnp.asarray(bins)
-    (flat,) = promoted_inexact(jnp.ravel(jnp.asarray(a)))
+        return mnp.asarray(bins)
+    (flat,) = promote_inexact(mnp.ravel(mnp.asarray(a)))
     if range is None:
-        low, high = (flat.min(), flat.max()) if flat.size else (0.0, 1.0)
+        low, high = (mnp.min(flat), mnp.max(flat)) if flat.size else (0.0, 1.0)
     else:
         low, high = range
-    low, high = (jnp.asarray(v, flat.dtype) for v in (low, high))
+    low, high = (mnp.asarray(v, flat.dtype) for v in (low, high))
     same = low == high
-    return jnp.linspace(jnp.where(same, low - 0.5, low), jnp.where(same, high + 0.5, high),
+    return mnp.linspace(mnp.where(same, low - 0.5, low), mnp.where(same, high + 0.5, high),
                         int(bins) + 1, dtype=flat.dtype)
 
 
 def place_in(edges, x):
     """The bin of each element; the last bin holds its right edge too. Beyond: len(edges)."""
-    place = jnp.searchsorted(edges, x, side="right")
-    return jnp.where(x == edges[-1], len(edges) - 1, place)
+    place = mnp.searchsorted(edges, x, side="right")
+    return mnp.where(x == edges[-1], len(edges) - 1, place)
 
 
 def histogram(a, bins=10, range=None, weights=None, density=None):
     """(how many elements, or what weight, lies in each bin; the edges of the bins)."""
-    if weights is not None and jnp.shape(a) != jnp.shape(weights):
+    if weights is not None and mnp.shape(a) != mnp.shape(weights):
         raise ValueError("weights should have the same shape as a.")
     edges = histogram_bin_edges(a, bins, range, weights)
-    a, edges = promoted_inexact(jnp.ravel(jnp.asarray(a)), edges)
-    weights = jnp.ones_like(a) if weights is None else jnp.ravel(jnp.asarray(weights))
-    counts = jnp.zeros(len(edges), weights.dtype).at[place_in(edges, a)].add(weights)[1:]
+    a, edges = promote_inexact(mnp.ravel(mnp.asarray(a)), edges)
+    weights = mnp.ones_like(a) if weights is None else mnp.ravel(mnp.asarray(weights))
+    counts = At(mnp.zeros(len(edges), weights.dtype))[place_in(edges, a)].add(weights)[1:]
     if density:
-        counts = counts / counts.sum() / jnp.diff(edges)
+        counts = counts / mnp.sum(counts) / mnp.diff(edges)
     return counts, edges
 
 
 def histogramdd(sample, bins=10, range=None, weights=None, density=None):
     """The histogram of points in rows, and the edges along each axis."""
     if isinstance(sample, (list, tuple)):
-        sample = jnp.stack([jnp.asarray(s) for s in sample], axis=-1)
-    (sample,) = promoted_inexact(jnp.asarray(sample))
+        sample = mnp.stack([mnp.asarray(s) for s in sample], axis=-1)
+    (sample,) = promote_inexact(mnp.asarray(sample))
     n, dims = sample.shape
     if range is not None and len(range) != dims:
         raise ValueError(f"For sample dimension D={dims}, range should be length D, or None.")
@@ -59,19 +60,19 @@ def histogramdd(sample, bins=10, range=None, weights=None, density=None):
         bins = [bins] * dims
     if len(bins) != dims:
         raise ValueError("should be a bin for each dimension.")
-    weights = jnp.ones(n, int) if weights is None else jnp.asarray(weights)
+    weights = mnp.ones(n, int) if weights is None else mnp.asarray(weights)
     edges = [histogram_bin_edges(sample[:, i], b, range[i] if range is not None else None)
              for i, b in enumerate(bins)]
     sizes = [len(e) + 1 for e in edges]
-    place = jnp.zeros(n, int)
+    place = mnp.zeros(n, int)
     for i, (e, size) in enumerate(zip(edges, sizes)):
         place = place * size + place_in(e, sample[:, i])
-    counts = jnp.bincount(place, weights, length=math.prod(sizes)).reshape(sizes)
+    counts = mnp.reshape(mnp.bincount(place, weights, length=math.prod(sizes)), sizes)
     counts = counts[(slice(1, -1),) * dims]
     if density:
-        counts = counts / counts.sum()
+        counts = counts / mnp.sum(counts)
         for i, e in enumerate(edges):
-            counts = counts / jnp.diff(e).reshape([-1 if k == i else 1 for k in np.arange(dims)])
+            counts = counts / mnp.expand_dims(mnp.diff(e), [*np.arange(i), *np.arange(i + 1, dims)])
     return counts, edges
 
 

@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compat.jax import numpy as jnp
-from compat.jax.functions.common import promoted
+import minigrad.numpy as mnp
+from minigrad.numpy.promotion import promote_dtypes
 from minigrad.core import scalar_dtype
 
 index_exp, s_ = np.index_exp, np.s_
@@ -22,16 +22,16 @@ def indices(dimensions, dtype=None, sparse=False):
     rank = len(dimensions)
     out = []
     for i, n in enumerate(dimensions):
-        x = jnp.arange(n, dtype=dtype).reshape([n if k == i else 1 for k in range(rank)])
-        out.append(x if sparse else jnp.broadcast_to(x, dimensions))
+        x = mnp.reshape(mnp.arange(n, dtype=dtype), [n if k == i else 1 for k in range(rank)])
+        out.append(x if sparse else mnp.broadcast_to(x, dimensions))
     if sparse:
         return tuple(out)
-    return jnp.stack(out) if out else jnp.array([], dtype=dtype)
+    return mnp.stack(out) if out else mnp.array([], dtype=dtype)
 
 
 def fromfunction(function: Callable, shape, *, dtype=float, **kwargs):
     """`function` of the positions of a grid, mapped over each axis."""
-    from compat.jax import vmap
+    from minigrad.batch import vmap
 
     shape = (shape,) if np.ndim(shape) == 0 else tuple(shape)
     call = lambda *args: function(*args, **kwargs)
@@ -39,20 +39,20 @@ def fromfunction(function: Callable, shape, *, dtype=float, **kwargs):
         axes = [None] * len(shape)
         axes[-1 - i] = 0
         call = vmap(call, in_axes=tuple(axes))
-    return call(*(jnp.arange(n, dtype=dtype) for n in shape))
+    return call(*(mnp.arange(n, dtype=dtype) for n in shape))
 
 
 def ix_(*args):
     """Vectors as an open mesh: `x[ix_(rows, columns)]`."""
     out = []
     for i, a in enumerate(args):
-        a = jnp.asarray(a) if not isinstance(a, (list, tuple)) else jnp.array(a)
+        a = mnp.asarray(a) if not isinstance(a, (list, tuple)) else mnp.array(a)
         if a.ndim != 1:
             raise ValueError("Arguments to jax.numpy.ix_ must be 1-dimensional, got shape "
                              f"{a.shape}")
         if a.dtype == bool:
             raise NotImplementedError("Boolean arguments to jax.numpy.ix_ are not implemented")
-        out.append(a.reshape([a.size if k == i else 1 for k in range(len(args))]))
+        out.append(mnp.reshape(a, [a.size if k == i else 1 for k in range(len(args))]))
     return tuple(out)
 
 
@@ -65,9 +65,11 @@ class Grid:
     def __getitem__(self, key):
         if isinstance(key, slice):
             return points(key)
-        ranges = promoted(*map(points, key))
-        meshes = jnp.meshgrid(*ranges, indexing="ij", sparse=self.sparse)
-        return list(meshes) if self.sparse else jnp.stack(meshes) if meshes else jnp.array([], int)
+        ranges = promote_dtypes(*map(points, key))
+        meshes = mnp.meshgrid(*ranges, indexing="ij", sparse=self.sparse)
+        if self.sparse:
+            return list(meshes)
+        return mnp.stack(meshes) if meshes else mnp.array([], scalar_dtype(int))
 
 
 mgrid, ogrid = Grid(False), Grid(True)
@@ -77,8 +79,8 @@ def points(key: slice):
     """The numbers of a slice; an imaginary step is their count."""
     start, step = key.start or 0, key.step
     if isinstance(step, complex):
-        return jnp.linspace(start, key.stop, int(abs(step)))
-    return jnp.arange(start, key.stop, 1 if step is None else step)
+        return mnp.linspace(start, key.stop, int(abs(step)))
+    return mnp.arange(start, key.stop, 1 if step is None else step)
 
 
 class Joiner:
@@ -101,16 +103,16 @@ class Joiner:
                     if len(numbers) < 3 else numbers
         out = []
         for p in parts:
-            item = points(p) if isinstance(p, slice) else jnp.asarray(p)
+            item = points(p) if isinstance(p, slice) else mnp.asarray(p)
             given = item.ndim
-            item = jnp.array(item, ndmin=ndmin)
+            item = mnp.array(item, ndmin=ndmin)
             if trans1d != -1 and ndmin > given:
                 order = list(range(ndmin - given))
                 own = list(range(ndmin - given, ndmin))
                 at = trans1d + given if trans1d < 0 else trans1d
-                item = item.transpose(order[:at] + own + order[at:])
+                item = mnp.transpose(item, order[:at] + own + order[at:])
             out.append(item)
-        result = jnp.concatenate(promoted(*out), axis=axis)
+        result = mnp.concatenate(promote_dtypes(*out), axis=axis)
         if matrix is not None and result.ndim == 1:
             result = result[None] if matrix == "r" else result[:, None]
         return result
@@ -125,7 +127,7 @@ def triangle(name: str, mask: Callable):
     def of_size(n, k=0, m=None):
         rows, columns = np.nonzero(mask(np.ones((n, n if m is None else m), bool), k))
         dtype = scalar_dtype(int)
-        return jnp.array(rows, dtype), jnp.array(columns, dtype)
+        return mnp.array(rows, dtype), mnp.array(columns, dtype)
 
     def of_array(arr, k=0):
         if len(arr.shape) != 2:
@@ -143,7 +145,7 @@ triu_indices, triu_indices_from = triangle("triu", np.triu)
 
 def mask_indices(n, mask_func: Callable, k=0, *, size=None):
     """The indices where `mask_func(ones, k)` is not zero."""
-    return jnp.nonzero(mask_func(jnp.ones((n, n)), k), size=size)
+    return mnp.nonzero(mask_func(mnp.ones((n, n)), k), size=size)
 
 
 def diag_indices(n, ndim=2):
@@ -152,7 +154,7 @@ def diag_indices(n, ndim=2):
         raise ValueError("n argument to diag_indices must be nonnegative, got {n}")
     if ndim < 0:
         raise ValueError("ndim argument to diag_indices must be nonnegative, got {ndim}")
-    return (jnp.arange(n),) * ndim
+    return (mnp.arange(n),) * ndim
 
 
 def diag_indices_from(arr):
@@ -166,11 +168,11 @@ def diag_indices_from(arr):
 
 def unravel_index(indices, shape):
     """Positions along each axis of positions in the flat array; out of bounds they are clipped."""
-    indices = jnp.asarray(indices)
+    indices = mnp.asarray(indices)
     shape = (shape,) if np.ndim(shape) == 0 else tuple(map(operator.index, shape))
     total = math.prod(shape)
-    out, rest = [], jnp.clip(indices, -total, total - 1)
-    rest = jnp.where(rest < 0, rest + total, rest)
+    out, rest = [], mnp.clip(indices, -total, total - 1)
+    rest = mnp.where(rest < 0, rest + total, rest)
     for n in reversed(shape):
         out.append(rest % n)
         rest = rest // n
@@ -182,21 +184,21 @@ def ravel_multi_index(multi_index, dims, mode="raise", order="C", *, dtype=None)
     if len(multi_index) != len(dims):
         raise ValueError(f"len(multi_index)={len(multi_index)} != len(dims)={len(dims)}")
     dims = tuple(map(operator.index, dims))
-    arrays = [jnp.asarray(i) for i in multi_index]
+    arrays = [mnp.asarray(i) for i in multi_index]
     if mode == "raise":
         for a, d in zip(arrays, dims):
-            if (np.asarray(a) >= d).any() or (np.asarray(a) < 0).any():
+            if mnp.any(np.asarray(a) >= d) or mnp.any(np.asarray(a) < 0):
                 raise ValueError("invalid entry in coordinates array. To use "
-                                 "jnp.ravel_multi_index with potentially out-of-bound values, use "
+                                 "mnp.ravel_multi_index with potentially out-of-bound values, use "
                                  "mode='clip' or mode='wrap'")
     elif mode == "clip":
-        arrays = [jnp.clip(a, 0, d - 1) for a, d in zip(arrays, dims)]
+        arrays = [mnp.clip(a, 0, d - 1) for a, d in zip(arrays, dims)]
     elif mode == "wrap":
         arrays = [a % d for a, d in zip(arrays, dims)]
     else:
         raise ValueError(f"invalid mode={mode!r}. Expected 'raise', 'wrap', or 'clip'")
     pairs = list(zip(arrays, dims))
-    out = jnp.zeros((), scalar_dtype(int) if dtype is None else dtype)
+    out = mnp.zeros((), scalar_dtype(int) if dtype is None else dtype)
     for a, d in pairs if order == "C" else reversed(pairs):
-        out = out * d + a.astype(out.dtype)
+        out = out * d + mnp.astype(a, out.dtype)
     return out
