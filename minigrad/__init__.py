@@ -21,7 +21,8 @@ from minigrad.ops.flow import cond, fori_loop, scan, switch, while_loop  # noqa:
 from minigrad.forward import jvp, linearize  # noqa: E402
 from minigrad.jit import jit, make_jaxpr  # noqa: E402
 from minigrad.numpy import operators  # noqa: E402  (gives Tensors `+`, `*`, `[]` ...)
-from minigrad.ops.calls import checkpoint, custom_jvp, custom_vjp  # noqa: E402
+from minigrad.ops.calls import custom_jvp, custom_vjp  # noqa: E402
+from minigrad.ops.checkpoint import checkpoint  # noqa: E402
 from minigrad.reverse import grad, hessian, jacfwd, jacrev, value_and_grad, vjp  # noqa: E402
 from minigrad.show.derived import backward_source  # noqa: E402
 from minigrad import numpy  # noqa: E402

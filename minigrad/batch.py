@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 
 
 from minigrad import errors
+from minigrad.show import mismatches
 from minigrad.core import (
     Primitive, Tensor, Trace, Tracer, aval_of, box, get_mode, level, owns, table,
 )
@@ -136,7 +137,7 @@ def vmap(f: Callable, in_axes=0, out_axes=0, axis_name=None, axis_size: int | No
     """
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
-    if not (in_axes is None or isinstance(in_axes, (int, tuple))):
+    if not (in_axes is None or isinstance(in_axes, (int, tuple))) or isinstance(in_axes, bool):
         raise TypeError("vmap in_axes must be an int, None, or a tuple of entries corresponding "
                         f"to the positional arguments passed to the function, but got {in_axes}.")
 
@@ -150,7 +151,7 @@ def vmap(f: Callable, in_axes=0, out_axes=0, axis_name=None, axis_size: int | No
         axes = flatten_axes("vmap in_axes", tree, (in_axes, 0), tupled_args=True)
         leaves = [box(x) for x in leaves]
         dims = [canonical_axis(x, d) for x, d in zip(leaves, axes)]
-        size = mapped_size(leaves, dims, axis_size)
+        size = mapped_size(f, tree, leaves, dims, axis_size)
         seen: dict = {}
 
         def flat(*xs):
@@ -179,26 +180,28 @@ def canonical_axis(x, axis: int | None) -> int | None:
     return axis % ndim
 
 
-def mapped_size(leaves, dims, axis_size: int | None) -> int:
+def mapped_size(f: Callable, tree, leaves, dims, axis_size: int | None) -> int:
+    if not leaves and axis_size is None:
+        args, kwargs = tree_unflatten(tree, [])
+        raise ValueError(
+            "vmap wrapped function must be passed at least one argument containing an array or "
+            f"axis_size must be specified, got empty *args={args} and **kwargs={kwargs}")
     sizes = {aval_of(x).shape[d] for x, d in zip(leaves, dims) if d is not None}
     if axis_size is not None:
         sizes.add(axis_size)
     if len(sizes) == 1:
         return sizes.pop()
     if not sizes:
-        raise ValueError("vmap must have at least one non-None value in in_axes")
-    lines = [f"  * one axis had size {aval_of(x).shape[d]}: axis {d} of an argument of type "
-             f"{aval_of(x).dtype.name}{list(aval_of(x).shape)}"
-             for x, d in zip(leaves, dims) if d is not None]
-    raise ValueError("vmap got inconsistent sizes for array axes to be mapped:\n"
-                     + ";\n".join(lines))
+        raise ValueError("vmap must have at least one non-None value in in_axes or axis_size must "
+                         "be specified")
+    raise ValueError(mismatches.axis_sizes(f, tree, leaves, dims, axis_size))
 
 
 def match_axis(out, dim: int | None, wanted: int | None, size: int):
     if wanted is None:
         if dim is not None:
-            raise ValueError("vmap has mapped output but out_axes is None: the output depends on "
-                             "a mapped argument, so give it an axis.")
+            raise ValueError("at vmap out_axes, got axis spec None but output was batched on axis "
+                             f"{dim}")
         return out
     ndim = len(aval_of(out).shape) + (dim is None)
     if not -ndim <= wanted < ndim:

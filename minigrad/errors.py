@@ -76,25 +76,76 @@ class UnexpectedTracerError(JAXTypeError):
     """A traced value outlived the function it belongs to."""
 
 
-def concretization_error(tracer) -> Exception:
+def concretization_error(tracer, context: str = "") -> Exception:
     if not tracer.trace.alive:
         return leaked_tracer_error(tracer)
     return ConcretizationTypeError(
         f"Abstract tracer value encountered where concrete value is expected: traced array with "
-        f"shape {origins.shown(tracer.aval)}\nIt was used at {user_line()}.\n"
-        f"{origins.sentence(tracer)}\nSee {origins.DOCS}ConcretizationTypeError")
+        f"shape {origins.shown(tracer.aval)}\n{context or f'It was used at {user_line()}.'}\n"
+        f"{origins.sentence(tracer)}\n\nSee {origins.DOCS}ConcretizationTypeError")
+
+
+def bad_shape(sizes: tuple) -> Exception:
+    text = f"Shapes must be 1D sequences of concrete values of integer type, got {sizes}."
+    tracers = [x.value for x in sizes if getattr(getattr(x, "value", None), "trace", None)]
+    if tracers:
+        text += ("\nIf using `jit`, try using `static_argnums` or applying `jit` to smaller "
+                 f"subfunctions.\n{origins.sentence(tracers[0])}")
+    return TypeError(text)
 
 
 def leaked_tracer_error(tracer) -> Exception:
-    trace = tracer.trace
-    name = getattr(trace, "name", None)
-    function = f" {name}" if name else ""
-    return UnexpectedTracerError(
-        f"Encountered an unexpected tracer. A function{function} transformed by {trace.origin} had "
-        "a side effect, allowing for a reference to an intermediate value with type "
-        f"{tracer.aval} wrapped in a {type(tracer).__name__} to escape the scope of the "
-        f"transformation. It was used at {user_line()}. To catch the leak earlier, return the "
-        "value from the function instead of storing it elsewhere.")
+    kind = {"StageTracer": "DynamicJaxprTracer"}.get(type(tracer).__name__, type(tracer).__name__)
+    return at_user_line(UnexpectedTracerError(
+        "Encountered an unexpected tracer. A function transformed by JAX had a side effect, "
+        "allowing for a reference to an intermediate value with type "
+        f"{origins.shown(tracer.aval)} wrapped in a {kind} to escape the scope of the "
+        "transformation.\nJAX transformations require that functions explicitly return their "
+        f"outputs, and disallow saving intermediate values to global state.\n{birth(tracer)}"
+        "To catch the leak earlier, try setting the environment variable JAX_CHECK_TRACER_LEAKS or "
+        "using the `jax.checking_leaks` context manager.\n"
+        f"See {origins.DOCS}UnexpectedTracerError"))
+
+
+def birth(tracer) -> str:
+    """Where a staged value was made, and while which function was traced."""
+    described = getattr(tracer.trace, "described", None)
+    if described is None:
+        return ""
+    sources = [e.source for e in tracer.trace.eqns if tracer.var in e.outvars and e.source]
+    line = "{}:{} ({})".format(*sources[0]) if sources else ""
+    rule = "-" * 30
+    return (f"The function being traced when the value leaked was {described.place()} traced for "
+            f"{described.transformation}.\n{rule}\nThe leaked intermediate value was created on "
+            f"line {line}. \n{rule}\nWhen the value was created, the final 5 stack frames (most "
+            f"recent last) excluding JAX-internal frames were:\n{rule}\n{line}\n{rule}\n\n")
+
+
+def no_array(function, value, path: str) -> str:
+    return (f"Error interpreting argument to {function} as an abstract array. The problematic "
+            f"value is of type {type(value)} and was passed to the function at path {path}.\nThis "
+            "typically means that a jit-wrapped function was called with a non-array argument, and "
+            "this argument was not marked as static using the static_argnums or static_argnames "
+            "parameters of jax.jit.")
+
+
+def no_array_result(name: str, value, out) -> str:
+    from minigrad.tree import keystr, tree_flatten_with_path
+
+    path = next(path for path, x in tree_flatten_with_path(out)[0] if x is value)
+    where = f" at output component {keystr(path)}" if path else ""
+    return (f"function {name} traced for jit returned a value of type {type(value)}{where}, which "
+            "is not a valid JAX type")
+
+
+def check_hashable(static) -> None:
+    try:
+        hash(static)
+    except TypeError as error:
+        raise ValueError(
+            "Non-hashable static arguments are not supported. An error occurred while trying to "
+            f"hash an object of type {type(static)}, {static}. The error was:\nTypeError: {error}\n"
+        ) from None
 
 
 def no_rule(primitive, kind: str) -> Exception:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kernels import heat
-from minigrad import debug
+from minigrad import debug, errors
 from minigrad.compiler.launch import Launch
 from minigrad.cells import Cell, CellTrace, read_state, settle, write_state
 from minigrad.core import (
@@ -255,17 +255,19 @@ class Jitted:
             dynamic_kwargs = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
         values, tree = tree_flatten((dynamic, dynamic_kwargs))
         cls = self.cls
-        leaves = [v if type(v) is cls and type(v.value) is np.ndarray else self.box_leaf(v)
-                  for v in values]
+        positions = [i for i in range(count) if i not in fixed]
+        names = functools.partial(argument_names, self.fn, tree, positions)
+        leaves = [v if type(v) is cls and type(v.value) is np.ndarray
+                  else self.box_leaf(v, i, names) for i, v in enumerate(values)]
         mode = get_mode()
         key = (tree, tuple((b.spec, type(b)) for b in leaves), statics, named, mode.grad,
                config.x64)
         try:
             hash(key)
-        except TypeError as error:
-            raise ValueError(
-                "Non-hashable static arguments are used in a jit function. Make the static "
-                f"arguments of {self.name} hashable (a tuple instead of a list). {error}") from None
+        except TypeError:
+            for _, static in (*statics, *named):
+                errors.check_hashable(static)
+            raise
 
         def call(inner):
             given, given_kwargs = tree_unflatten(tree, inner)
@@ -273,20 +275,22 @@ class Jitted:
             full = [args[i] if i in fixed else next(given) for i in range(count)]
             return self.fn(*full, **given_kwargs, **dict(named))
 
-        call.names = lambda: argument_names(
-            self.fn, tree, [i for i in range(count) if i not in fixed])
+        call.names = names
         return leaves, key, call
 
-    def box_leaf(self, value) -> Tensor:
+    def box_leaf(self, value, i: int, names: Callable[[], list[str]]) -> Tensor:
         if isinstance(value, Tensor):
             return value
         try:
             return box(value, self.cls)
         except TypeError:
-            raise TypeError(
-                f"Error interpreting argument to {self.fn} as an abstract array. The problematic "
-                f"value is of type {type(value)}: {value!r}. Pass arrays or scalars, or mark the "
-                "argument static with static_argnums.") from None
+            raise TypeError(errors.no_array(self.fn, value, names()[i])) from None
+
+    def box_result(self, x, out) -> Tensor:
+        try:
+            return box(x, self.cls)
+        except TypeError:
+            raise TypeError(errors.no_array_result(self.name, x, out)) from None
 
     def stage(self, leaves: Sequence[Tensor], call: Callable) -> Staged:
         self.traces += 1
@@ -301,7 +305,7 @@ class Jitted:
             out = call([inner for inner, _ in arguments])
             del arguments
             out_leaves, out_tree = tree_flatten(out)
-            outs = [trace.lift(x) if isinstance(x, Tensor) else box(x, self.cls)
+            outs = [trace.lift(x) if isinstance(x, Tensor) else self.box_result(x, out)
                     for x in out_leaves]
             del out, out_leaves
             staged = self.close(trace, inputs, outs, out_tree)

@@ -16,7 +16,9 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.batch import sum_of_shared, vmap
-from minigrad.core import Linear, Tensor, aval_of, box, class_of, table
+from minigrad.core import (
+    Linear, Tensor, aval_of, box, class_of, make_box, make_spec, table,
+)
 from minigrad.forward import (
     flatten_fun, instantiate_tangent, is_differentiable, jvp, linearize_flat, lower_aux,
 )
@@ -166,8 +168,9 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0, has_aux: bool 
         value, pullback, *aux = vjp(partial_f, *chosen, has_aux=has_aux)
         check_scalar(value)
         check_outputs("grad", value, holomorphic)
-        one = np.ones((), aval_of(value).dtype)[()]
-        grads = pullback(box(one, class_of([value])))
+        aval = aval_of(value)
+        one = np.ones((), aval.dtype)[()]
+        grads = pullback(make_box(class_of([value]), one, make_spec(aval)))
         grads = grads[0] if isinstance(argnums, int) else grads
         return ((value, aux[0]), grads) if has_aux else (value, grads)
 

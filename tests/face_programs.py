@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import jax.ad_checkpoint  # noqa: F401  (`jax.ad_checkpoint` is a submodule)
 import numpy as np
 
 generator = np.random.RandomState(0)
@@ -227,6 +228,17 @@ PROGRAMS = {
     "cond": (lambda jax, jnp, s, x: jax.lax.cond(s > 0, jnp.sin, jnp.cos, x), "s x"),
     "fori": (fibonacci, "i"),
     "jit": (reuse, "x"),
+    **{f"checkpoint that saves {name}": (lambda jax, jnp, x, policy=policy: jax.checkpoint(
+        lambda y: jnp.cos(jax.ad_checkpoint.checkpoint_name(jnp.sin(y @ y.T), "a") @ y),
+        policy=policy(jax.checkpoint_policies))(x), "m") for name, policy in {
+            "everything": lambda p: p.everything_saveable,
+            "nothing": lambda p: p.nothing_saveable,
+            "products": lambda p: p.dots_saveable,
+            "products without batches": lambda p: p.dots_with_no_batch_dims_saveable,
+            "a name": lambda p: p.save_only_these_names("a"),
+            "other names": lambda p: p.save_any_names_but_these("a"),
+            "all but a name": lambda p: p.save_anything_except_these_names("a"),
+        }.items()},
     "checkpoint": (lambda jax, jnp, x: jax.checkpoint(lambda y: jnp.sin(jnp.sin(y)))(x), "x"),
     "custom_jvp": (custom_rule, "x"),
     "custom_vjp": (clipped_gradient, "x"),

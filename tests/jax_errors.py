@@ -65,7 +65,7 @@ lax.scan(lambda c, x: (c, x), 0., (x3, jnp.ones(4)))
 lax.scan(lambda c, x: (c, x), 0., 3.)
 lax.scan(lambda c, x: (c, x), 0., None)
 lax.scan(lambda c, x: (c, x), 0., x3, length=4)
-lax.while_loop(lambda c: c < 3, lambda c: jnp.float32(c), 0)
+lax.while_loop(lambda c: c < 3, lambda c: jnp.complex64(c) + 1, 0)
 lax.while_loop(lambda c: c[0] < 3, lambda c: (c[0],), (0, 1))
 lax.while_loop(lambda c: c, lambda c: c, 0.)
 lax.while_loop(lambda c: jnp.ones(2) > 0, lambda c: c, 0.)
@@ -330,6 +330,7 @@ def said(call: str, world: dict) -> str:
             eval(call, world)
         except Exception as error:
             text = re.sub(r"0x[0-9a-f]+", "0x", f"{type(error).__name__}: {error}")
+            text = re.sub(r"(:\d+):\d+ \(", r"\1 (", text)
             text = re.sub(r"object id \d+", "object id N", text)
             return re.sub(r" at (0x|<string>:\d+)", "", text)
     return "no error"

@@ -40,7 +40,7 @@ __version_info__ = (0, 10, 2)
 # Namespaces that a program may not need: imported when they are first asked for.
 LAZY = set("ad_checkpoint core custom_batching custom_derivatives dlpack dtypes example_libraries "
            "experimental extend flatten_util image interpreters ops profiler scipy sharding stages "
-           "typing".split())
+           "test_util typing".split())
 # What JAX offers from one of these under its own name too.
 FROM = {"checkpoint_policies": "ad_checkpoint"}
 

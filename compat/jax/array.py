@@ -157,13 +157,16 @@ class Array(Tensor):
         raise TypeError("unhashable type: 'jaxlib._jax.ArrayImpl'")
 
     def item(self, *index):
+        known(self, "This occurred in the item() method of jax.Array")
         if index:
             return self[index if len(index) > 1 else index[0]].item()
         if self.size != 1:
             raise ValueError("can only convert an array of size 1 to a Python scalar")
-        return np.asarray(self).item()
+        return np.asarray(operators.concrete(self)).item()
 
     def tolist(self):
+        known(self, "The tolist() method was called on traced array with shape "
+                    f"{ShapedArray(self.spec.aval)}.")
         return np.asarray(self).tolist()
 
     def __reduce__(self):
@@ -200,6 +203,11 @@ def from_numpy(value: np.ndarray, weak_type: bool = False) -> Array:
     return make_box(Array, value, make_spec(aval_of(value).update(weak_type=weak_type)))
 
 
+def known(x: Array, context: str) -> None:
+    if operators.concrete(x) is None:
+        raise errors.concretization_error(x.value, context)
+
+
 TRACER_NAMES = {"jit": "JitTracer", "jvp": "JVPTracer", "vmap": "VmapTracer",
                 "linearize": "LinearizeTracer"}
 
@@ -207,7 +215,7 @@ TRACER_NAMES = {"jit": "JitTracer", "jvp": "JVPTracer", "vmap": "VmapTracer",
 def traced_repr(x: Array) -> str:
     tracer = x.value
     name = TRACER_NAMES.get(tracer.trace.origin, "Tracer")
-    return f"{name}({ShapedArray(tracer.aval).str_short()})"
+    return f"{name}({'~' * tracer.aval.weak_type}{ShapedArray(tracer.aval).str_short()})"
 
 
 def as_array(x) -> Array:

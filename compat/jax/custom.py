@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable
 
-from compat.jax.array import Array, as_array
-from compat.jax.face import result_of_face
+from compat.jax.array import Array, ShapedArray, as_array
+from compat.jax.face import argument_of_face, result_of_face, rule_of_face
 from compat.jax.transforms import arrays, check_callable
 from minigrad import forward
 from minigrad.core import Tensor, aval_of
 from minigrad.jit import as_tuple
 from minigrad.ops import calls
+from minigrad.ops.checkpoint import checkpoint as recomputed
+from minigrad.ops.families import instantiate
 from minigrad.program import eval_jaxpr, stage
 from minigrad.tree import tree_flatten, tree_map, tree_unflatten
 
@@ -37,29 +40,98 @@ def closure_convert(fun: Callable, *example_args):
     return converted, hoisted
 
 
-class custom_jvp(calls.custom_jvp):
+class Custom:
+    """What functions with derivatives of their own have in common in this face."""
+
+    def __init__(self, fun: Callable, nondiff_argnums=(), nondiff_argnames=()):
+        if nondiff_argnames:
+            nondiff_argnums = sorted({*as_tuple(nondiff_argnums), *map(
+                list(inspect.signature(fun).parameters).index, as_tuple(nondiff_argnames))})
+        super().__init__(fun, as_tuple(nondiff_argnums))  # type: ignore[call-arg]
+
+    def __call__(self, *args, **kwargs):
+        args = positional(self.fun, args, kwargs)  # type: ignore[attr-defined]
+        fixed = self.nondiff_argnums  # type: ignore[attr-defined]
+        return tree_map(result_of_face, super().__call__(  # type: ignore[misc]
+            *[a if i in fixed else arrays(a) for i, a in enumerate(args)]))
+
+
+class custom_jvp(Custom, calls.custom_jvp):
     """A function with its own forward derivative."""
 
-    def __call__(self, *args, **kwargs):
-        args = positional(self.fun, args, kwargs)
-        return tree_map(result_of_face, super().__call__(
-            *[a if i in self.nondiff_argnums else arrays(a) for i, a in enumerate(args)]))
+    def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
+        super().defjvp(with_zeros(jvp) if symbolic_zeros else rule_of_face(jvp), symbolic_zeros)
+        return jvp
 
 
-class custom_vjp(calls.custom_vjp):
+class custom_vjp(Custom, calls.custom_vjp):
     """A function with its own reverse derivative."""
 
-    def __call__(self, *args, **kwargs):
-        args = positional(self.fun, args, kwargs)
-        return tree_map(result_of_face, super().__call__(
-            *[a if i in self.nondiff_argnums else arrays(a) for i, a in enumerate(args)]))
+    def defvjp(self, fwd: Callable, bwd: Callable, symbolic_zeros: bool = False,
+               optimize_remat: bool = False) -> None:
+        wrap = with_zeros if symbolic_zeros else rule_of_face
+        super().defvjp(wrap(fwd), wrap(bwd), symbolic_zeros)
+
+
+class SymbolicZero:
+    """A tangent or cotangent that is zero, of a type, for rules that ask for them."""
+
+    def __init__(self, aval):
+        self.aval = aval
+
+    shape, dtype = property(lambda self: self.aval.shape), property(lambda self: self.aval.dtype)
+    size, ndim = property(lambda self: self.aval.size), property(lambda self: self.aval.ndim)
+
+    def instantiate(self):
+        return as_array(instantiate(None, self.aval))
+
+    def __repr__(self) -> str:
+        return f"SymbolicZero({self.aval})"
+
+    def __eq__(self, other) -> bool:
+        return isinstance(other, SymbolicZero) and self.aval == other.aval
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class CustomVJPPrimal:
+    """An argument of a forward rule: its value, and whether its derivative is asked for."""
+
+    def __init__(self, value, perturbed: bool):
+        self.value, self.perturbed = value, perturbed
+
+
+def zero_from_primal(value, symbolic_zeros: bool = False):
+    """The zero tangent of a value."""
+    return SymbolicZero(ShapedArray(forward.tangent_aval(aval_of(value))))
+
+
+def custom_vjp_primal_tree_values(tree):
+    """The values alone."""
+    held = lambda x: type(x) is CustomVJPPrimal
+    return tree_map(lambda x: x.value if held(x) else x, tree, is_leaf=held)
+
+
+def with_zeros(fn: Callable) -> Callable:
+    """A rule of the user that is given SymbolicZero, or CustomVJPPrimal, for what minigrad says."""
+    def shown(x):
+        if isinstance(x, calls.Zero):
+            return SymbolicZero(ShapedArray(x.aval))
+        if isinstance(x, calls.Perturbed):
+            return CustomVJPPrimal(argument_of_face(x.value), x.perturbed)
+        return argument_of_face(x)
+
+    @functools.wraps(fn)
+    def rule(*args):
+        return tree_map(lambda x: None if type(x) is SymbolicZero else x,
+                        fn(*tree_map(shown, args)))
+
+    return rule
 
 
 def positional(fun: Callable, args, kwargs) -> tuple:
     if not kwargs:
         return args
-    import inspect
-
     bound = inspect.signature(fun).bind(*args, **kwargs)
     bound.apply_defaults()
     return bound.args
@@ -71,8 +143,8 @@ def checkpoint(fun: Callable | None = None, /, *, prevent_cse=True, policy=None,
     if fun is None:
         return functools.partial(checkpoint, prevent_cse=prevent_cse, policy=policy,
                                  static_argnums=static_argnums)
-    staged = calls.checkpoint(fun, prevent_cse=prevent_cse, policy=policy,
-                              static_argnums=static_argnums)
+    staged = recomputed(fun, prevent_cse=prevent_cse, policy=policy,
+                        static_argnums=static_argnums)
     fixed = as_tuple(static_argnums)
 
     @functools.wraps(fun)

@@ -34,7 +34,7 @@ def canonicalize_dtype(dtype, allow_extended_dtype: bool = False) -> np.dtype:
 
 def itemsize_bits(dtype) -> int:
     """Bits of an element."""
-    dtype = np.dtype(getattr(dtype, "dtype", dtype))
+    dtype = array.as_dtype(dtype)
     small = {"int2": 2, "uint2": 2, "int4": 4, "uint4": 4, "float4_e2m1fn": 4}
     return small.get(dtype.name, 1 if dtype.kind == "b" else dtype.itemsize * 8)
 

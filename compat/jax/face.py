@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from compat.jax.array import Array, as_array, canonical_dtype, check_alive
-from minigrad.core import Tensor
+from minigrad.core import Literal, Tensor, Tracer, make_box, make_spec
 from minigrad.eager import Op, write_wrapper
 from minigrad.numpy.operators import is_operand
 from minigrad.numpy.promotion import check_array
@@ -195,6 +195,23 @@ def composite(fn: Callable | None = None, *, static=None, name: str | None = Non
         return tree_map(result_of_face, body(*bound.args, **bound.kwargs))
 
     return call
+
+
+def argument_of_face(x):
+    """What a rule of the user is given: values of minigrad become Arrays, all else stays."""
+    if isinstance(x, Literal):
+        return make_box(Array, x.value, make_spec(x.aval))
+    return as_array(x) if isinstance(x, (Tensor, Tracer)) else x
+
+
+def rule_of_face(fn: Callable) -> Callable:
+    """A rule of the user, which is given Arrays."""
+
+    @functools.wraps(fn)
+    def rule(*args, **kwargs):
+        return fn(*tree_map(argument_of_face, args), **kwargs)
+
+    return rule
 
 
 def result_of_face(x):

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-import itertools
+import inspect
+import operator
 import warnings
 import weakref
 from collections import Counter
@@ -15,7 +16,7 @@ from compat.jax.array import Array, ShapedArray, as_array, canonical_dtype, chec
 from compat.jax.face import checked, looks_at_results
 from compat.jax.stages import ArgInfo, Traced
 from compat.jax.transforms import arrays, check_callable, device_put, results
-from minigrad.core import Tensor, aval_of, make_box, make_spec
+from minigrad.core import EVAL, Tensor, aval_of, get_mode, make_box, make_spec
 from minigrad.jit import Jitted, as_tuple
 from minigrad.jit import make_jaxpr as program_of
 from minigrad.tree import tree_flatten, tree_map, tree_unflatten
@@ -26,12 +27,15 @@ class JittedFunction(Jitted):
 
     alive: weakref.WeakSet = weakref.WeakSet()
 
+    inline = False  # are its equations written where it is called?
+    donate_argnames: tuple = ()
+
     def __init__(self, *args, **options):
         super().__init__(*args, **options)
         self.alive.add(self)
 
     def slow_call(self, args, kwargs):
-        if not self.enabled:
+        if not self.enabled or self.inline and get_mode().trace is not EVAL:
             return results(self.fn(*arrays(args), **arrays(kwargs)))
         out = super().slow_call(args, kwargs)
         return checked(f"jit({self.name})", out) if looks_at_results() else out
@@ -40,27 +44,31 @@ class JittedFunction(Jitted):
         if not looks_at_results():  # the shorter way does not look
             super().remember(staged, args, kwargs)
 
-    def give_away(self, args, out) -> None:
+    def donated(self, args, kwargs) -> list:
+        """The leaves of the arguments whose memory is given away."""
+        given = [args[i] for i in self.donate_argnums if -len(args) <= i < len(args)]
+        return tree_flatten((given, [kwargs[n] for n in self.donate_argnames if n in kwargs]))[0]
+
+    def give_away(self, args, kwargs, out) -> None:
         """Delete the arguments whose memory a result could take."""
         room = Counter((x.shape, x.dtype) for x in tree_flatten(out)[0])
         unused = []
-        for i in self.donate_argnums:
-            for x in tree_flatten(args[i])[0] if -len(args) <= i < len(args) else ():
-                if not isinstance(x, Array) or not x.spec.concrete:
-                    continue
-                room[x.shape, x.dtype] -= 1
-                if room[x.shape, x.dtype] >= 0:
-                    x.delete()
-                else:
-                    unused.append(ShapedArray(x.aval).str_short())
+        for x in self.donated(args, kwargs):
+            if not isinstance(x, Array) or not x.spec.concrete:
+                continue
+            room[x.shape, x.dtype] -= 1
+            if room[x.shape, x.dtype] >= 0:
+                x.delete()
+            else:
+                unused.append(ShapedArray(x.aval).str_short())
         if unused:
             warnings.warn(f"Some donated buffers were not usable: {', '.join(unused)}.\nSee an "
                           "explanation at https://docs.jax.dev/en/latest/faq.html#buffer-donation.",
                           stacklevel=3)
 
-    def box_leaf(self, value) -> Tensor:
+    def box_leaf(self, value, i, names) -> Tensor:
         check_alive(value)
-        return super().box_leaf(value if not isinstance(value, Tensor) else as_array(value))
+        return super().box_leaf(as_array(value) if isinstance(value, Tensor) else value, i, names)
 
     def eval_shape(self, *args, **kwargs):
         return eval_shape(self.fn, *args, **kwargs)
@@ -74,9 +82,9 @@ class JittedFunction(Jitted):
         named = {k: v for k, v in kwargs.items() if k not in self.static_argnames}
         in_tree = tree_flatten((dynamic, named))[1]
         donated = [i in self.donate_argnums for i, a in enumerate(args) if i not in fixed
-                   for _ in tree_flatten(a)[0]]
-        infos = [ArgInfo(x.aval, d) for x, d in itertools.zip_longest(
-            leaves, donated, fillvalue=False)]
+                   for _ in tree_flatten(a)[0]] + [
+            k in self.donate_argnames for k in sorted(named) for _ in tree_flatten(named[k])[0]]
+        infos = [ArgInfo(x.aval, d) for x, d in zip(leaves, donated, strict=True)]
         shapes = tree_unflatten(staged.results.tree, [
             ShapeDtypeStruct(a.shape, a.dtype, weak_type=a.weak_type)
             for a in staged.jaxpr.out_avals])
@@ -100,7 +108,7 @@ class DonatingFunction(JittedFunction):
 
     def __call__(self, *args, **kwargs):
         out = super().__call__(*args, **kwargs)
-        self.give_away(args, out)
+        self.give_away(args, kwargs, out)
         return out
 
 
@@ -114,31 +122,48 @@ def jit(fun: Callable | None = None, /, *, static_argnums=None, static_argnames=
             donate_argnums=donate_argnums, donate_argnames=donate_argnames, inline=inline,
             in_shardings=in_shardings, out_shardings=out_shardings)
     check_callable(fun)
-    names, numbers = static_parameters(fun, static_argnums, static_argnames)
-    _, donated = static_parameters(fun, donate_argnums, donate_argnames)
-    kind = DonatingFunction if donated else JittedFunction
-    jitted = kind(fun, numbers, names, donated, Array, True, inline)
+    if inspect.isgeneratorfunction(fun):
+        raise TypeError(f"Expected a function, got a generator function: {fun}")
+    names, numbers = static_parameters(fun, static_argnums, static_argnames, "static")
+    donated_names, donated = static_parameters(fun, donate_argnums, donate_argnames, "donate")
+    if both := {*names} & {*donated_names}:
+        raise ValueError("static_argnames and donate_argnames cannot intersect. Argument names "
+                         f"{both} appear in both static_argnames and donate_argnames")
+    kind = DonatingFunction if donated or donated_names else JittedFunction
+    jitted = kind(fun, numbers, names, donated, Array, True)
+    jitted.inline, jitted.donate_argnames = inline, donated_names
     if out_shardings is None:
         return jitted
     return functools.wraps(fun)(lambda *args, **kwargs: device_put(jitted(*args, **kwargs),
                                                                    out_shardings))
 
 
-def static_parameters(fun, numbers, names) -> tuple[tuple, tuple]:
-    """(names, numbers) of static parameters: what is given one way is found the other way."""
-    import inspect
-
-    numbers = as_tuple(numbers) if numbers is not None else ()
-    names = as_tuple(names) if names is not None else ()
+def static_parameters(fun, numbers, names, kind: str) -> tuple[tuple, tuple]:
+    """(names, numbers) of static parameters: what is given one way is found the other way. Raises
+    ValueError for parameters that the function does not have."""
+    numbers = () if numbers is None else tuple(map(operator.index, as_tuple(numbers)))
+    names = () if names is None else (names,) if isinstance(names, str) else tuple(names)
     try:
-        parameters = [p for p in inspect.signature(fun).parameters.values()
-                      if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+        parameters = list(inspect.signature(fun).parameters.values())
     except (TypeError, ValueError):
         return names, numbers
-    listed = [p.name for p in parameters]
-    found = tuple(listed.index(n) for n in names if n in listed)
-    named = tuple(listed[i] for i in numbers if -len(listed) <= i < len(listed))
-    return tuple(dict.fromkeys(names + named)), tuple(dict.fromkeys(numbers + found))
+    found = {p.kind: p.name for p in parameters}
+    listed = [p.name for p in parameters if p.kind in (p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD)]
+    kinds = inspect.Parameter
+    if numbers and kinds.VAR_POSITIONAL not in found and (
+            -min(numbers) > len(listed) or max(numbers) >= len(listed)):
+        raise ValueError(f"Jitted function has {kind}_argnums={numbers}, but only accepts "
+                         f"{len(listed)} positional arguments.")
+    if fixed := {p.name for p in parameters
+                 if p.kind in (p.POSITIONAL_ONLY, p.VAR_POSITIONAL)} & {*names}:
+        raise ValueError(f"Jitted function has invalid argnames {fixed} in {kind}_argnames. These "
+                         "are positional-only")
+    if kinds.VAR_KEYWORD not in found and (wrong := {*names} - {p.name for p in parameters}):
+        raise ValueError(f"Jitted function has invalid argnames {wrong} in {kind}_argnames. "
+                         "Function does not take these args.")
+    by_name = tuple(listed.index(n) for n in names if n in listed)
+    by_number = tuple(listed[i] for i in numbers if -len(listed) <= i < len(listed))
+    return tuple(dict.fromkeys(names + by_number)), tuple(dict.fromkeys(numbers + by_name))
 
 
 def make_jaxpr(fun: Callable, static_argnums=(), axis_env=None, return_shape=False) -> Callable:

@@ -18,7 +18,8 @@ def segment(name: str, combine: str, identity):
         out = jnp.full((num_segments, *data.shape[1:]), identity(data.dtype), data.dtype)
         place = out.at[ids]
         return getattr(place, combine)(data, indices_are_sorted=indices_are_sorted,
-                                       unique_indices=unique_indices, mode=mode or "drop")
+                                       unique_indices=unique_indices, mode=mode or "drop",
+                                       wrap_negative_indices=False)
 
     function.__name__ = name
     function.__doc__ = f"The {combine} of the elements of each segment."

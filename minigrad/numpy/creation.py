@@ -7,6 +7,7 @@ import operator
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.core import PYTHON_SCALARS, Tensor, aval_of, box, scalar_dtype, table
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import (
@@ -95,6 +96,12 @@ def arange(start, stop=None, step=None, dtype=None):
     """Numbers from `start` (0 if only one bound is given) up to `stop`, by `step`."""
     bounds = [b for b in (start, stop, step) if b is not None]
     dtype = result_type(*bounds) if dtype is None else canonical_dtype(dtype)
+    named = {"stop" if stop is None else "start": start, **({"stop": stop} if stop is not None
+                                                             else {}), "step": step}
+    for name, b in named.items():
+        if isinstance(b, Tensor) and not b.spec.concrete:
+            raise errors.concretization_error(b.value,
+                                              f"It arose in the jnp.arange argument {name!r}")
     start, stop, step = (np.asarray(b).item() if b is not None else None
                          for b in (start, stop, step))
     if stop is None and step is None:

@@ -38,6 +38,7 @@ class Index(NamedTuple):
     shape: tuple[int, ...]  # of the array, with an axis of size one for each boolean scalar
     boolean_axes: tuple[int, ...]  # those axes
     contiguous: bool  # do the arrays and integers stand side by side?
+    wrap: bool = True  # do negative indices in arrays count from the end?
 
 
 def parse(index, shape: tuple[int, ...]) -> Index:
@@ -126,20 +127,17 @@ def concrete_mask(part) -> np.ndarray:
     value = concrete(part)
     if value is None:
         raise errors.NonConcreteBooleanIndexError(
-            f"Array boolean indices must be concrete; got {aval_of(part)}. Use "
-            "`where(mask, x, other)`, which has a shape that is known.")
+            f"Array boolean indices must be concrete; got {aval_of(part)}\n\nSee "
+            f"{errors.origins.DOCS}NonConcreteBooleanIndexError")
     return np.asarray(value)
 
 
-def static_slice(part: slice) -> slice:
+def static_slice(part: slice, position: int = 0) -> slice:
     bounds = []
     for bound in (part.start, part.stop, part.step):
         if isinstance(bound, Tensor) and not bound.spec.concrete:
-            raise IndexError("Array slice indices must have static start/stop/step to be used "
-                             "with NumPy indexing syntax. To index a statically sized array at a "
-                             "dynamic position, try lax.dynamic_slice/dynamic_update_slice (JAX "
-                             "does not support dynamically sized arrays within JIT compiled "
-                             "functions).")
+            raise IndexError(f"Slice entries must be static integers. Got {part} at position "
+                             f"{position}")
         bounds.append(None if bound is None else operator.index(bound))
     return slice(*bounds)
 
@@ -152,15 +150,16 @@ def getitem(x, index):
     return read(x, index, PROMISE)
 
 
-def read(x, index, mode, *, unique_indices=False, indices_are_sorted=False, fill_value=None):
+def read(x, index, mode, *, unique_indices=False, indices_are_sorted=False, fill_value=None,
+         wrap_negative_indices=True):
     """`x[index]`, with `mode` saying what happens out of bounds."""
     check_array("getitem", x)
-    plan = parse(index, shape_of(x))
+    plan = parse(index, shape_of(x))._replace(wrap=wrap_negative_indices)
     kinds = {e.kind for e in plan.entries}
     if mode in (PROMISE, GatherScatterMode.CLIP):
         if "array" not in kinds:
             return read_static(x, plan)
-        if fits_dynamic(plan):
+        if fits_dynamic(plan) and plan.wrap:
             return read_dynamic(x, plan)
     return read_gather(x, plan, mode, unique_indices, indices_are_sorted, fill_value)
 
@@ -311,7 +310,8 @@ def plan_gather(index: Index) -> Plan:
             if not any(position == p for p, _, _ in arrays):  # a scalar of basic indexing
                 if sizes[axis] == 0:
                     raise IndexError(f"index is out of bounds for axis {axis} with size 0")
-                columns.append((convert(normalized(e.value, sizes[axis]), dtype), len(batch)))
+                value = normalized(e.value, sizes[axis]) if index.wrap else e.value
+                columns.append((convert(value, dtype), len(batch)))
                 collapsed.append(axis)
                 start_map.append(axis)
             window.append(1)
@@ -349,7 +349,7 @@ def advanced_arrays(index: Index) -> list[tuple]:
     found, axis = [], 0
     for position, e in enumerate(index.entries):
         if e.kind in ("array", "int"):
-            value = normalized(e.value, index.shape[axis])
+            value = normalized(e.value, index.shape[axis]) if index.wrap else e.value
             found.append((position, axis, value))
         axis += e.kind != "new"
     return found

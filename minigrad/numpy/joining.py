@@ -9,7 +9,7 @@ import numpy as np
 from minigrad.core import aval_of, table
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import (
-    check_array, convert, operand, promote_dtypes, shape_of,
+    check_array, convert, known_index, operand, promote_dtypes, shape_of,
 )
 from minigrad.numpy.staging import staged
 from minigrad.ops.axes import canonical
@@ -104,12 +104,12 @@ def column_stack(tup):
 
 def split_points(name: str, n: int, parts) -> list[int]:
     if isinstance(parts, (tuple, list)) or hasattr(parts, "shape") and shape_of(parts):
-        points = [operator.index(p) for p in parts]
+        points = [known_index(p, f"in jax.numpy.{name} argument 1") for p in parts]
         return [0, *[min(max(p + n if p < 0 else p, 0), n) for p in points], n]
-    count = operator.index(parts)
+    count = known_index(parts, f"in jax.numpy.{name} argument 1")
     size, extra = divmod(n, count)
     if extra and name == "split":
-        raise ValueError("array split does not result in an equal division")
+        raise ValueError(f"array split does not result in an equal division: rest is {extra}")
     sizes = [size + 1] * extra + [size] * (count - extra)
     return [0, *np.cumsum(sizes).tolist()]
 
@@ -344,6 +344,8 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     if n < 0:
         raise ValueError(f"order must be non-negative but got {n}")
     axis = canonical(axis, len(shape_of(a)))
+    if n == 0:
+        return a
     if prepend is not None or append is not None:
         shape = tuple(1 if i == axis else k for i, k in enumerate(shape_of(a)))
         ends = [x if x is None or shape_of(x) else broadcast_to(x, shape)

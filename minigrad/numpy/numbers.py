@@ -214,7 +214,8 @@ def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear
 def nanpercentile(a, q, axis=None, out=None, overwrite_input=False, method="linear",
                   keepdims=False, *, weights=None):
     """The quantile, at q percent, of the elements that are not NaN."""
-    return nanquantile(a, mnp.true_divide(mnp.asarray(q), 100), axis, out, overwrite_input, method, keepdims)
+    q = mnp.true_divide(mnp.asarray(q), 100)
+    return nanquantile(a, q, axis, out, overwrite_input, method, keepdims)
 
 
 def nanmedian(a, axis=None, out=None, overwrite_input=False, keepdims=False):

@@ -138,8 +138,9 @@ def traced_error(kind: type, text: str, x: Tensor, remedy: str = "", end="") -> 
     tracer = x.value
     if not tracer.trace.alive:
         return errors.leaked_tracer_error(tracer)
+    gap = "\n" * (kind is errors.ConcretizationTypeError)
     return kind(f"{text} traced array with shape {origins.shown(x.spec.aval)}{end}\n{remedy}"
-                f"{origins.sentence(tracer)}\nSee {origins.DOCS}{kind.__name__}")
+                f"{origins.sentence(tracer)}\n{gap}See {origins.DOCS}{kind.__name__}")
 
 
 def to_index(self) -> int:

@@ -10,10 +10,12 @@ are nodes of their own, below all dtypes of their kind.
 
 from __future__ import annotations
 
+import operator
 from functools import lru_cache
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.core import (
     BOOL, PYTHON_SCALARS, Aval, Literal, Tensor, aval_of, caches_to_clear, config, make_aval,
     scalar_dtype, table,
@@ -167,6 +169,13 @@ def promote_dtypes(*args, to=as_is) -> list:
 def promote_inexact(*args) -> list:
     """The operands in the dtype they promote to, integers having become floats."""
     return promote_dtypes(*args, to=inexact)
+
+
+def known_index(x, context: str) -> int:
+    """An integer that has to be known while programs are traced; `context` says what for."""
+    if isinstance(x, Tensor) and not x.spec.concrete:
+        raise errors.concretization_error(x.value, context)
+    return operator.index(x)
 
 
 def shape_of(x) -> tuple[int, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,8 +10,8 @@ import numpy as np
 from minigrad.core import BOOL, F32, aval_of, scalar_dtype, table
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import (
-    check_array, convert, inexact, numeric, operand, promote_dtypes, result_type, settled,
-    shape_of,
+    check_array, convert, inexact, known_index, numeric, operand, promote_dtypes, result_type,
+    settled, shape_of,
 )
 from minigrad.numpy.selecting import broadcast_to, where as select_where
 from minigrad.numpy.staging import staged
@@ -29,7 +28,8 @@ def axes_of(x, axis, name: str = "") -> tuple[int, ...]:
     if axis is None:
         return tuple(range(rank))
     axes = axis if isinstance(axis, (tuple, list, np.ndarray)) else (axis,)
-    found = tuple(canonical(operator.index(a), rank) for a in axes)
+    found = tuple(canonical(known_index(a, "The axis argument must be known statically."), rank)
+                  for a in axes)
     if len(set(found)) != len(found):
         raise ValueError(f"duplicate value in 'axis': {axis}")
     return found

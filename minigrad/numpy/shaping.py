@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.core import table
 from minigrad.numpy.promotion import (
     check_array, operand, shape_of,
@@ -19,8 +20,13 @@ from minigrad.ops.shaping import reorder, reshape_to
 
 
 def as_shape(shape) -> tuple[int, ...]:
-    return tuple(map(operator.index, shape)) if isinstance(shape, (tuple, list, np.ndarray)) \
-        else (operator.index(shape),)
+    """A shape of a size or of several. Raises TypeError where one is no known integer."""
+    several = isinstance(shape, (tuple, list)) or getattr(shape, "ndim", 0)
+    sizes = tuple(np.asarray(shape) if hasattr(shape, "ndim") else shape) if several else (shape,)
+    try:
+        return tuple(map(operator.index, sizes))
+    except TypeError:
+        raise errors.bad_shape(sizes) from None
 
 
 def reshape(a, shape, order="C", *, copy=None):
@@ -29,17 +35,19 @@ def reshape(a, shape, order="C", *, copy=None):
     own, new = shape_of(a), as_shape(shape)
     if -1 in new:
         known = math.prod(n for n in new if n != -1)
-        if new.count(-1) > 1 or known == 0 or math.prod(own) % known:
+        if new.count(-1) > 1:
+            raise TypeError("can only specify one unknown axis size with a `-1` value, got "
+                            f"{new}")
+        if known == 0 or math.prod(own) % known:
             raise TypeError(f"cannot reshape array of shape {own} (size {math.prod(own)}) into "
-                            f"shape {new} (size {-known})")
+                            f"shape {new} because the product of specified axis sizes ({known}) "
+                            f"does not evenly divide {math.prod(own)}")
         new = tuple(math.prod(own) // known if n == -1 else n for n in new)
     if math.prod(new) != math.prod(own):
         raise TypeError(f"cannot reshape array of shape {own} (size {math.prod(own)}) into shape "
                         f"{new} (size {math.prod(new)})")
     if order == "F":
-        rank = len(own)
-        turned = transpose(reshape_to(transpose(a), new[::-1]) if rank else operand(a))
-        return turned
+        return transpose(reshape_to(transpose(a), new[::-1]))
     if order != "C":
         raise ValueError(f"Unexpected value for 'order' argument: {order}.")
     return operand(a) if own == new else table["reshape"](operand(a), new_sizes=new)

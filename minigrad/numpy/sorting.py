@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 
+from minigrad import errors
 from minigrad.core import aval_of, scalar_dtype, table
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import check_array, convert, operand, promote_dtypes, shape_of
@@ -109,11 +110,9 @@ def nonzero(a, *, size=None, fill_value=None):
     shape = shape_of(a)
     value = concrete(operand(a))
     if size is None and value is None:
-        from minigrad import errors
-
-        raise errors.ConcretizationTypeError(
-            "The size argument of jnp.nonzero must be statically specified to use jnp.nonzero "
-            "within JAX transformations. Give `size`, the number of positions to return.")
+        raise errors.concretization_error(
+            a.value, "The size argument of jnp.nonzero must be statically specified to use "
+                     "jnp.nonzero within JAX transformations.")
     dtype = scalar_dtype(int)
     if size is None:
         return tuple(convert(i.astype(dtype), dtype) for i in np.nonzero(np.asarray(value)))

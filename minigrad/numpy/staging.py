@@ -46,7 +46,8 @@ def staged(fn: Callable | None = None, *, name: str | None = None,
         face = next((c for c in classes if c is not Tensor), Tensor)
         key = (tree, tuple(map(aval_of, leaves)), face, tuple(fixed.items()), config.x64)
         if key not in programs:
-            programs[key] = trace(fn, [aval_of(x) for x in leaves], face, tree, names, fixed, shown)
+            programs[key] = trace(fn, [aval_of(x) for x in leaves], face, tree, names, fixed, shown,
+                                  signature)
         program, captured, out_tree = programs[key]
         return tree_unflatten(out_tree, jit_p(*captured, *leaves, jaxpr=program, name=shown))
 
@@ -54,13 +55,16 @@ def staged(fn: Callable | None = None, *, name: str | None = None,
     return call
 
 
-def trace(fn, avals, face, tree, names, fixed, shown):
+def trace(fn, avals, face, tree, names, fixed, shown, signature):
     """(program, the arrays it captured, structure of its result)."""
     out_tree = None
 
     def flat(*xs):
         nonlocal out_tree
-        leaves, out_tree = tree_flatten(fn(**dict(zip(names, tree_unflatten(tree, xs))), **fixed))
+        given = dict(zip(names, tree_unflatten(tree, xs))) | fixed
+        ordered = {n: given[n] for n in signature.parameters if n in given}
+        bound = inspect.BoundArguments(signature, ordered)  # type: ignore[arg-type]
+        leaves, out_tree = tree_flatten(fn(*bound.args, **bound.kwargs))
         return leaves
 
     return *close_over(stage(flat, avals, face, shown)), out_tree

@@ -57,7 +57,8 @@ def take(a, indices, axis=None, out=None, mode=None, unique_indices=False,
 
 
 @staged(static=("axis", "mode", "fill_value"))
-def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None):
+def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None,
+                    wrap_negative_indices=True):
     """`arr` read at `indices` along one axis, other axes going in step.
     Source: jax.numpy.take_along_axis."""
     if axis is None:
@@ -74,7 +75,11 @@ def take_along_axis(arr, indices, axis=-1, mode=None, fill_value=None):
                   for i in range(rank))
     arr = broadcast_to(arr, tuple(shape[i] if i == axis else max(shape[i], grown[i])
                                   for i in range(rank)))
-    indices = normalized(broadcast_to(indices, grown), shape[axis])
+    if dtype_kind(aval_of(indices).dtype) not in "iu":
+        raise TypeError("take_along_axis indices must be of integer type, got "
+                        f"{aval_of(indices).dtype}")
+    indices = broadcast_to(indices, grown)
+    indices = normalized(indices, shape[axis]) if wrap_negative_indices else indices
     indices = table["reshape"](indices, new_sizes=(*grown, 1))
     numbers = GatherDimensionNumbers((), (axis,), (axis,), tuple(others), tuple(others))
     return gather(arr, indices, numbers, (1,) * rank, mode=mode, fill_value=fill_value)

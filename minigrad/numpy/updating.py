@@ -16,11 +16,11 @@ from minigrad.numpy.indexing import PROMISE, parse, plan_gather, read
 
 
 def scatter(x, index, y, combine: str = "", *, mode=None, unique_indices=False,
-            indices_are_sorted=False):
+            indices_are_sorted=False, wrap_negative_indices=True, out_sharding=None):
     """`x` with `y` combined into `x[index]`: "" writes; "add", "mul", "min", "max" combine."""
     aval = aval_of(x)
     x, given = operand(x), y
-    parsed = parse(index, aval.shape)
+    parsed = parse(index, aval.shape)._replace(wrap=wrap_negative_indices)
     plan = plan_gather(parsed)
     if 0 in plan.shape:
         return x
@@ -66,11 +66,12 @@ class AtIndex:
         self.x, self.index = x, index
 
     def get(self, *, mode=None, fill_value=None, indices_are_sorted=False, unique_indices=False,
-            **_):
+            wrap_negative_indices=True, out_sharding=None):
         wanted = PROMISE if mode is None and fill_value is None else \
             GatherScatterMode.from_any(mode)
         return read(self.x, self.index, wanted, fill_value=fill_value,
-                    unique_indices=unique_indices, indices_are_sorted=indices_are_sorted)
+                    unique_indices=unique_indices, indices_are_sorted=indices_are_sorted,
+                    wrap_negative_indices=wrap_negative_indices)
 
     def set(self, values, **options):
         return scatter(self.x, self.index, values, "", **options)

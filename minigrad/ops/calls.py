@@ -1,4 +1,4 @@
-"""Calls: jit, checkpoint, custom_jvp and custom_vjp are primitives with a program inside."""
+"""Calls: jit, custom_jvp and custom_vjp are primitives with a program inside."""
 
 from __future__ import annotations
 
@@ -7,21 +7,23 @@ from collections.abc import Callable, Sequence
 
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
-    EVAL, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, owns, using,
+    EVAL, Aval, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, owns, using,
     world_of,
 )
-from minigrad.forward import JVPTrace, JVPTracer, LinearTrace, is_differentiable, jvp_jaxpr
+from minigrad.forward import (
+    JVPTrace, JVPTracer, LinearTrace, jvp_jaxpr, tangent_aval,
+)
 from minigrad.ops.bodies import (
     as_dims, close_over, invert, merge, partial_eval_jaxpr, pick, split_list, transpose_jaxpr,
 )
+from minigrad.ops.custom_rules import cotangents, fwd_outputs, jvp_outputs
 from minigrad.ops.families import broadcast_batch, instantiate, move_axis
-from minigrad.program import Jaxpr, effects_of, eval_jaxpr, stage
-from minigrad.reverse import backward_pass
+from minigrad.program import Jaxpr, effects_of, stage
 from minigrad.programs.simplify import dead_code
 from minigrad.programs.source import run_program
 from minigrad.tree import tree_flatten, tree_unflatten
 
-# ------------------------------------------------------------------ jit and checkpoint
+# ------------------------------------------------------------------ jit
 
 
 def call_jvp(p: Primitive):
@@ -113,80 +115,31 @@ jit_p = Primitive("jit", call_impl, call_abstract, multiple_results=True,
 jit_p.jvp, jit_p.batch, jit_p.transpose = call_jvp(jit_p), call_batch(jit_p), call_transpose(jit_p)
 
 
-def checkpoint_partial_eval(trace: LinearTrace, args, *, jaxpr, policy, **params):
-    """Compute the known outputs and forget how; the staged half starts again from the inputs."""
-    unknown = [trace.is_own(a) for a in args]
-    known, _, flags, _ = partial_eval_jaxpr(jaxpr, unknown)
-    n_out = flags.count(False)
-    known = known.replace(outvars=known.outvars[:n_out])
-    outs_known = eval_jaxpr(dead_code(known), *pick(args, invert(unknown)))
-    body = jaxpr.replace(outvars=pick(jaxpr.outvars, flags))
-    outs = trace.write(checkpoint_p, args, {"jaxpr": body, "policy": policy,
-                                            **params, "differentiated": True})
-    return merge(flags, outs, outs_known)
-
-
-def checkpoint_transpose(cts, args, *, jaxpr, **params):
-    """Recompute, then run backwards: one call that holds both."""
-    linear = [is_linear(a) for a in args]
-    nonzero = [c is not None for c in cts]
-
-    def recompute(*values):
-        res, given = values[:linear.count(False)], iter(values[linear.count(False):])
-        residuals = eval_jaxpr(known, *res)
-        flags = [False] * len(residuals) + [True] * sum(linear)
-        found = backward_pass(staged, flags, [*residuals, *[None] * sum(linear)],
-                              [next(given) if nz else None for nz in nonzero])
-        return [instantiate(g, Linear(a)) for g, a in zip(found, pick(jaxpr.in_avals, linear))]
-
-    # A scan in the body computes values and tangents in one loop: it is taken apart first.
-    known, staged, _, _ = partial_eval_jaxpr(jaxpr, linear, True)
-    avals = [aval_of(a) for a in pick(args, invert(linear))] + [
-        a.strong for a in pick(jaxpr.out_avals, nonzero)]
-    back, captured = close_over(dead_code(stage(recompute, avals, name="checkpoint")))
-    grads = checkpoint_p(*captured, *pick(args, invert(linear)), *pick(cts, nonzero), jaxpr=back,
-                         **params)
-    return merge(linear, grads, [None] * linear.count(False))
-
-
-checkpoint_p = Primitive("remat2", call_impl, call_abstract, multiple_results=True,
-                         partial_eval=checkpoint_partial_eval, transpose=checkpoint_transpose)
-checkpoint_p.jvp, checkpoint_p.batch = call_jvp(checkpoint_p), call_batch(checkpoint_p)
-
-
-def checkpoint(fun: Callable, *, prevent_cse: bool = True, policy=None, static_argnums=()):
-    """`fun`, but its backward recomputes instead of saving. Source: jax.checkpoint."""
-    fixed = (static_argnums,) if isinstance(static_argnums, int) else tuple(static_argnums)
-
-    @functools.wraps(fun)
-    def wrapped(*args, **kwargs):
-        dynamic = [a for i, a in enumerate(args) if i not in fixed]
-        leaves, tree = tree_flatten((dynamic, kwargs))
-        leaves = [box(x) for x in leaves]
-
-        def flat(*xs):
-            given, inner_kwargs = tree_unflatten(tree, xs)
-            given = iter(given)
-            full = [a if i in fixed else next(given) for i, a in enumerate(args)]
-            out_leaves, wrapped.out_tree = tree_flatten(fun(*full, **inner_kwargs))
-            return [box(x) for x in out_leaves]
-
-        program = stage(flat, [aval_of(x) for x in leaves], [type(x) for x in leaves],
-                        getattr(fun, "__name__", "checkpoint"))
-        out_tree = wrapped.out_tree
-        body, captured = close_over(program)
-        outs = checkpoint_p(*captured, *leaves, jaxpr=body, prevent_cse=prevent_cse,
-                            differentiated=False, policy=policy)
-        return tree_unflatten(out_tree, outs)
-
-    return wrapped
-
-
 # ------------------------------------------------------------------ custom_jvp
 
 
-def custom_jvp_rule(primals, tangents, *, jvp_jaxpr_fun, num_consts=0, **_):
-    tangents = [instantiate(t, p) for t, p in zip(tangents, primals)]
+class Zero:
+    """What a rule that asks for symbolic zeros is given for one."""
+
+    def __init__(self, aval: Aval):
+        self.aval = aval
+
+
+class Perturbed:
+    """What a forward rule that asks for symbolic zeros is given for an argument."""
+
+    def __init__(self, value, perturbed: bool):
+        self.value, self.perturbed = value, perturbed
+
+
+def with_zeros(tangents: Sequence, likes: Sequence, symbolic: bool) -> list:
+    """Tangents with zeros made real, or named."""
+    return [t if t is not None else Zero(tangent_aval(aval_of(x))) if symbolic
+            else instantiate(t, x) for t, x in zip(tangents, likes)]
+
+
+def custom_jvp_rule(primals, tangents, *, jvp_jaxpr_fun, num_consts=0, symbolic_zeros=False, **_):
+    tangents = with_zeros(tangents, primals, symbolic_zeros)
     return jvp_jaxpr_fun(primals[num_consts:], tangents[num_consts:])
 
 
@@ -232,7 +185,7 @@ class custom_jvp:
         self.jvp: Callable | None = None
 
     def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
-        self.jvp = jvp
+        self.jvp, self.symbolic_zeros = jvp, symbolic_zeros
         return jvp
 
     def defjvps(self, *jvps: Callable | None) -> None:
@@ -256,10 +209,10 @@ class custom_jvp:
         flat, out = flat_call(call, tree)
 
         def rule(primals, tangents):
-            outs, d_outs = self.jvp(*nondiff, tree_unflatten(tree, primals),
-                                    tree_unflatten(tree, tangents))
-            out_leaves, out["tree"] = tree_flatten(outs)
-            return [box(x) for x in out_leaves], [box(x) for x in tree_flatten(d_outs)[0]]
+            outs, d_outs, out["tree"] = jvp_outputs(self.jvp(
+                *nondiff, tree_unflatten(tree, primals), tree_unflatten(tree, tangents)),
+                self.fun, self.jvp)
+            return outs, d_outs
 
         rule.__name__ = getattr(self.jvp, "__name__", "<unnamed function>")
         trace, recorded = get_mode().trace, is_recorded(leaves)
@@ -267,14 +220,15 @@ class custom_jvp:
                 or inlining.get() and not isinstance(trace, JVPTrace)):
             return call(*dynamic)
         if isinstance(trace, JVPTrace) and not recorded:
-            outs = run_rule_at(trace, leaves, rule)
+            outs = run_rule_at(trace, leaves, lambda ps, ts: rule(
+                ps, with_zeros(ts, ps, self.symbolic_zeros)))
             if outs is not None:
                 return tree_unflatten(out["tree"], outs)
         program, captured = close_over(stage(flat, [aval_of(x) for x in leaves],
                                              [type(x) for x in leaves], self.__name__))
         outs = custom_jvp_call_p(
             *captured, *leaves, call_jaxpr=program, jvp_jaxpr_fun=rule,
-            num_consts=len(captured), symbolic_zeros=False, name=self.__name__)
+            num_consts=len(captured), symbolic_zeros=self.symbolic_zeros, name=self.__name__)
         return tree_unflatten(out["tree"], outs)
 
 
@@ -290,7 +244,7 @@ def run_rule_at(trace: JVPTrace, leaves: list, rule: Callable):
     if all(t is None for t in tangents):
         return None
     with using(trace.outer):
-        outs, d_outs = rule(primals, [box(instantiate(t, p)) for t, p in zip(tangents, primals)])
+        outs, d_outs = rule(primals, tangents)
     return [box(JVPTracer(trace, o, d), type(o)) for o, d in zip(outs, d_outs)]
 
 
@@ -323,12 +277,17 @@ def flat_call(call: Callable, tree):
 # ------------------------------------------------------------------ custom_vjp
 
 
-def custom_vjp_rule(primals, tangents, *, call_jaxpr, fwd_jaxpr_thunk, bwd, num_consts, **_):
+def custom_vjp_rule(primals, tangents, *, call_jaxpr, fwd_jaxpr_thunk, bwd, num_consts,
+                    symbolic_zeros=False, **_):
     """Run the user's forward, and stage a linear equation that only its transpose can run."""
-    outs, res = fwd_jaxpr_thunk(primals[num_consts:])
     own = tangents[num_consts:]
+    given = primals[num_consts:]
+    if symbolic_zeros:
+        given = [Perturbed(p, t is not None) for p, t in zip(given, own)]
+    outs, res = fwd_jaxpr_thunk(given)
     tangents = [instantiate(t, p) for t, p in zip(own, primals[num_consts:])]
-    d_outs = custom_lin_p(*res, *tangents, num_res=len(res), bwd=bwd, symbolic_zeros=False,
+    d_outs = custom_lin_p(*res, *tangents, num_res=len(res), bwd=bwd,
+                          symbolic_zeros=symbolic_zeros,
                           in_zeros=[t is None for t in own],
                           out_avals=tuple(aval_of(o).strong for o in outs))
     return outs, d_outs
@@ -338,9 +297,9 @@ def custom_lin_impl(*args, **_):
     raise TypeError("can't apply forward-mode autodiff (jvp) to a custom_vjp function.")
 
 
-def custom_lin_transpose(cts, args, *, num_res, bwd, out_avals, **_):
+def custom_lin_transpose(cts, args, *, num_res, bwd, out_avals, symbolic_zeros=False, **_):
     res = args[:num_res]
-    cts = [instantiate(c, Linear(a)) for c, a in zip(cts, out_avals)]
+    cts = with_zeros(cts, [Linear(a) for a in out_avals], symbolic_zeros)
     return [None] * num_res + list(bwd(res, cts))
 
 
@@ -432,9 +391,8 @@ class custom_vjp:
         self.fwd: Callable | None = None
         self.bwd: Callable | None = None
 
-    def defvjp(self, fwd: Callable, bwd: Callable, symbolic_zeros: bool = False,
-               optimize_remat: bool = False) -> None:
-        self.fwd, self.bwd = fwd, bwd
+    def defvjp(self, fwd: Callable, bwd: Callable, symbolic_zeros: bool = False) -> None:
+        self.fwd, self.bwd, self.symbolic_zeros = fwd, bwd, symbolic_zeros
 
     def __call__(self, *args):
         if self.fwd is None:
@@ -444,19 +402,20 @@ class custom_vjp:
         leaves, tree = tree_flatten(tuple(dynamic))
         leaves = [box(x) for x in leaves]
         flat, out = flat_call(call, tree)
-        counts = [len(tree_flatten(a)[0]) for a in dynamic]
         avals, trees = [aval_of(x) for x in leaves], {}
 
         def fwd(primals):
-            outs, res = self.fwd(*join(tree_unflatten(tree, primals)))
+            outs, res = fwd_outputs(self.fwd(*join(tree_unflatten(tree, primals))),
+                                    self.fun, self.fwd)
             out_leaves, out["tree"] = tree_flatten(outs)
             res_leaves, trees["res"] = tree_flatten(res)
             return [box(x) for x in out_leaves], [box(x) for x in res_leaves]
 
         def bwd(res, cts):
             grads = self.bwd(*nondiff, tree_unflatten(trees["res"], res),
-                             tree_unflatten(out["tree"], [box(c) for c in cts]))
-            return flatten_cotangents(grads, counts, avals, self.__name__)
+                             tree_unflatten(out["tree"], [
+                                 c if type(c) is Zero else box(c) for c in cts]))
+            return cotangents(grads, tree, avals)
 
         fwd.__name__, bwd.__name__ = (getattr(f, "__name__", "<unnamed function>")
                                       for f in (self.fwd, self.bwd))
@@ -466,26 +425,13 @@ class custom_vjp:
             return call(*dynamic)
         if isinstance(trace, JVPTrace) and not recorded:
             outs = run_rule_at(trace, leaves, lambda ps, ts: custom_vjp_rule(
-                ps, ts, call_jaxpr=None, fwd_jaxpr_thunk=fwd, bwd=bwd, num_consts=0))
+                ps, ts, call_jaxpr=None, fwd_jaxpr_thunk=fwd, bwd=bwd, num_consts=0,
+                symbolic_zeros=self.symbolic_zeros))
             if outs is not None:
                 return tree_unflatten(out["tree"], outs)
         program, captured = close_over(stage(flat, [aval_of(x) for x in leaves],
                                              [type(x) for x in leaves], self.__name__))
         outs = custom_vjp_call_p(
             *captured, *leaves, call_jaxpr=program, fwd_jaxpr_thunk=fwd, bwd=bwd,
-            num_consts=len(captured), symbolic_zeros=False, name=self.__name__)
+            num_consts=len(captured), symbolic_zeros=self.symbolic_zeros, name=self.__name__)
         return tree_unflatten(out["tree"], outs)
-
-
-def flatten_cotangents(grads, counts: Sequence[int], avals: Sequence, name: str) -> list:
-    """The user's bwd gives a tuple, an argument each; None stands for zeros."""
-    if not isinstance(grads, (tuple, list)) or len(grads) != len(counts):
-        raise TypeError(
-            f"Custom VJP bwd rule {name} must produce a tuple with one entry for each argument of "
-            f"the function ({len(counts)}), but got {grads!r}.")
-    flat: list = []
-    for count, grad in zip(counts, grads):
-        own = tree_flatten(grad)[0] if grad is not None else []
-        for k, aval in enumerate(avals[len(flat):len(flat) + count]):
-            flat.append(box(own[k]) if own and is_differentiable(aval) else None)
-    return flat

@@ -16,7 +16,8 @@ from minigrad.core import I32, Aval, Tensor, Tracer, box, scalar_dtype, table
 from minigrad.ops.bodies import close_over
 from minigrad.ops.families import dtype_kind
 from minigrad.ops.control import cond_p, join_captured, scan_p, while_p
-from minigrad.show.origins import Traced, argument_names
+from minigrad.show.mismatches import check_branches, check_carry
+from minigrad.show.origins import Traced, argument_names, shown
 from minigrad.program import Jaxpr, StageTrace, stage
 from minigrad.tree import tree_flatten, tree_unflatten
 
@@ -46,6 +47,20 @@ def stage_body(f: Callable, in_tree, avals: Sequence[Aval], classes: Sequence[ty
     if not any(isinstance(c, (Tensor, Tracer)) for c in program.consts):
         known[key] = program, out[0]
     return program, out[0]
+
+
+class Shown:
+    """A type, as a part of JAX's errors: `~float32[3]`, or `ShapedArray(float32[3])`."""
+
+    def __init__(self, aval: Aval):
+        self.aval = aval
+
+    def __str__(self) -> str:
+        return f"{'~' * self.aval.weak_type}{shown(self.aval)}"
+
+    def __repr__(self) -> str:
+        weak = ", weak_type=True" if self.aval.weak_type else ""
+        return f"ShapedArray({shown(self.aval)}{weak})"
 
 
 def boxed(tree_of_values) -> tuple[list[Tensor], Any]:
@@ -80,20 +95,6 @@ def convert(x: Tensor, aval: Aval) -> Tensor:
     return table["convert_element_type"](x, new_dtype=aval.dtype, weak_type=aval.weak_type)
 
 
-def check_carry(name: str, f: Callable, given: Sequence[Aval], got: Sequence[Aval], in_tree,
-                out_tree) -> None:
-    if in_tree != out_tree:
-        raise TypeError(f"{name} body function carry input and carry output must have the same "
-                        f"pytree structure, but they differ: the input carry is {in_tree} but the "
-                        f"output is {out_tree}.")
-    for i, (a, b) in enumerate(zip(given, got)):
-        if a.shape != b.shape or a.dtype != b.dtype:
-            raise TypeError(
-                f"{name} body function carry input and carry output must have equal types, but "
-                f"they differ: component {i} of the carry of {getattr(f, '__name__', 'the body')} "
-                f"comes in as {a} but goes out as {b}. Convert or broadcast it before the loop.")
-
-
 def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = False,
          unroll: int = 1):
     """Carry `init` through `f(carry, x) -> (carry, y)` over the leading axis of `xs`.
@@ -105,14 +106,17 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
     xs_leaves, xs_tree = boxed(xs)
     if scalars := [x for x in xs_leaves if not x.shape]:
         raise ValueError("scan got value with no leading axis to scan over: "
-                         f"{', '.join(repr(x.spec.aval) for x in scalars)}.")
+                         f"{', '.join(map(str, scalars))}.")
     lengths = {x.shape[0] for x in xs_leaves} | ({int(length)} if length is not None else set())
     if not lengths:
         raise ValueError("scan got no values to scan over and `length` not provided.")
     if len(lengths) > 1:
+        sizes = [x.shape[0] for x in xs_leaves]
+        if length is not None:
+            raise ValueError(f"scan got `length` argument of {length} which disagrees with leading "
+                             f"axis sizes {sizes}.")
         raise ValueError("scan got values with different leading axis sizes: "
-                         f"{', '.join(str(x.shape[0]) for x in xs_leaves)}"
-                         + (f"; length argument is {length}" if length is not None else "") + ".")
+                         f"{', '.join(map(str, sizes))}.")
     n = lengths.pop()
     in_tree = tree_flatten((init, xs))[1]
     x_avals = [x.spec.aval.update(shape=x.shape[1:]) for x in xs_leaves]
@@ -126,11 +130,11 @@ def scan(f: Callable, init, xs=None, length: int | None = None, reverse: bool = 
     program, out_tree = stage_body(f, in_tree, avals + x_avals, classes, "scan")
     parts = out_tree.children()
     if len(parts) != 2:
-        raise TypeError("scan body output must be a pair, got structure "
-                        f"{out_tree}.")
+        got = tree_unflatten(out_tree, [Shown(a) for a in program.out_avals])
+        raise TypeError(f"scan body output must be a pair, got {got}.")
     carry_tree, y_tree = parts
-    check_carry("scan", f, [x.spec.aval for x in init_leaves],
-                program.out_avals[:carry_tree.num_leaves], init_tree, carry_tree)
+    check_carry("scan body", f, init_tree, avals, carry_tree,
+                program.out_avals[:carry_tree.num_leaves])
     program, captured = close_over(program)
     outs = scan_p(*captured, *init_leaves, *xs_leaves, jaxpr=program, length=n, reverse=reverse,
                   unroll=unroll, num_consts=len(captured), num_carry=len(init_leaves))
@@ -153,9 +157,10 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val):
     test, test_tree = stage_body(cond_fun, in_tree, avals, classes, "while_loop")
     program, out_tree = stage_body(body_fun, in_tree, avals, classes, "while_loop")
     if len(test.out_avals) != 1 or test.out_avals[0].shape or test.out_avals[0].dtype.kind != "b":
-        raise TypeError("cond_fun must return a boolean scalar, but got "
-                        f"{test_tree} of {test.out_avals}.")
-    check_carry("while_loop", body_fun, avals, program.out_avals, tree, out_tree)
+        got = f"output type(s) {list(map(Shown, test.out_avals))}" \
+            if test_tree.num_nodes == 1 else f"pytree {test_tree}"
+        raise TypeError(f"cond_fun must return a boolean scalar, but got {got}.")
+    check_carry("while_loop body", body_fun, tree, avals, out_tree, program.out_avals)
     test, test_captured = close_over(test)
     program, captured = close_over(program)
     outs = while_p(*test_captured, *captured, *init, cond_jaxpr=test,
@@ -168,8 +173,8 @@ def fori_loop(lower, upper, body_fun: Callable, init_val, *, unroll=None):
     """`for i in range(lower, upper): val = body_fun(i, val)`. With Python bounds it is a scan and
     has a reverse derivative. Source: jax.lax.fori_loop."""
     if type(lower) is int and type(upper) is int:
-        def step(carry, _):
-            i, value = carry
+        def step(loop_carry, _):
+            i, value = loop_carry
             return (table["add"](i, 1), body_fun(i, value)), None
 
         start = box(np.asarray(lower, scalar_dtype(int))[()])
@@ -198,11 +203,10 @@ def switch(index, branches: Sequence[Callable], *operands):
     if not branches:
         raise ValueError("Empty branch sequence")
     index = box(index)
-    if dtype_kind(index.dtype) not in "iu":
-        raise TypeError(f"Index type must be an integer, got {index.spec.aval}.")
     if index.shape:
-        raise TypeError(f"Branch index must be scalar, got {index.spec.aval} of shape "
-                        f"{index.shape}.")
+        raise TypeError(f"Branch index must be scalar, got {index} of shape {index.shape}.")
+    if dtype_kind(index.dtype) not in "iu":
+        raise TypeError(f"Index type must be an integer, got {index} as {index.dtype}")
     if len(branches) == 1:
         return branches[0](*operands)
     if index.spec.dtype.name != "int32":
@@ -216,26 +220,25 @@ def cond(pred, true_fun: Callable, false_fun: Callable, *operands):
     Source: jax.lax.cond."""
     pred = box(pred)
     if pred.shape:
-        raise TypeError(f"Pred must be a scalar, got {pred.spec.aval} of shape {pred.shape}.")
+        raise TypeError(f"Pred must be a scalar, got {pred} of shape {pred.shape}.")
     if pred.spec.dtype.kind != "b":
         pred = table["ne"](pred, 0)
     index = table["convert_element_type"](pred, new_dtype=I32, weak_type=False)
-    return choose(index, [false_fun, true_fun], operands)
+    return choose(index, [false_fun, true_fun], operands, "cond")
 
 
-def choose(index: Tensor, branches: Sequence[Callable], operands):
+def choose(index: Tensor, branches: Sequence[Callable], operands, api: str = "switch"):
     leaves, in_tree = boxed(tuple(operands))
     staged = [stage_body(f, in_tree, [x.spec.aval for x in leaves], classes_of(leaves), "cond")
               for f in branches]
     (first, out_tree), *rest = staged
     for k, (program, tree) in enumerate(rest, 1):
-        if tree != out_tree:
-            raise TypeError(f"branch 0 and {k} outputs must have the same pytree structure, got "
-                            f"{out_tree} and {tree}.")
-        for a, b in zip(first.out_avals, program.out_avals):
-            if a.shape != b.shape or a.dtype != b.dtype:
-                raise TypeError(f"branch 0 and {k} outputs must have equal types, got {a} and "
-                                f"{b}.")
+        pairs = [("branch 0", branches[0], out_tree, first), (f"branch{k}", branches[k], tree,
+                                                               program)]
+        if api == "cond":
+            pairs = [("true_fun", *pairs[1][1:]), ("false_fun", *pairs[0][1:])]
+        names, functions, trees, bodies = zip(*pairs)
+        check_branches(api, names, functions, trees, [b.out_avals for b in bodies])
     programs, captured = join_captured([p for p, _ in staged])
     outs = cond_p(index, *captured, *leaves, branches=programs)
     return tree_unflatten(out_tree, outs)

@@ -30,9 +30,10 @@ def dead_code(jaxpr: Jaxpr, keep: Callable[[Eqn], bool] = lambda eqn: False) -> 
 CALLS = {"jit": "jaxpr", "custom_jvp_call": "call_jaxpr", "custom_vjp_call": "call_jaxpr"}
 
 
-def inline_calls(jaxpr: Jaxpr) -> Jaxpr:
-    """Write the bodies of calls in place of the calls: for running, not for differentiating."""
-    if not any(e.primitive.name in CALLS for e in jaxpr.eqns):
+def inline_calls(jaxpr: Jaxpr, calls: dict[str, str] = CALLS) -> Jaxpr:
+    """Write the bodies of calls in place of the calls: for running, not for differentiating, if
+    calls with derivatives of their own are among them."""
+    if not any(e.primitive.name in calls for e in jaxpr.eqns):
         return jaxpr
     eqns: list[Eqn] = []
     consts = dict(zip(jaxpr.constvars, jaxpr.consts))
@@ -44,8 +45,8 @@ def inline_calls(jaxpr: Jaxpr) -> Jaxpr:
         consts.update(zip(body.constvars, body.consts))
         for eqn in body.eqns:
             operands = [read(a) for a in eqn.invars]
-            if eqn.primitive.name in CALLS:
-                inner = eqn.params[CALLS[eqn.primitive.name]]
+            if eqn.primitive.name in calls:
+                inner = eqn.params[calls[eqn.primitive.name]]
                 outs = expand(inner, dict(zip(inner.invars, operands)))
             else:
                 outs = [Var(v.aval) for v in eqn.outvars]

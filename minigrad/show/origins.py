@@ -81,3 +81,10 @@ def sentence(tracer) -> str:
 def shown(aval) -> str:
     """The type of a value, dtypes at full length: `float32[3]`."""
     return f"{aval.dtype.name}[{','.join(map(str, aval.shape))}]"
+
+
+def mismatch(a, b) -> str:
+    """How two types differ, as a clause."""
+    different = [f"the {what}s do not match" for what in ("dtype", "shape")
+                 if getattr(a, what) != getattr(b, what)]
+    return f", so {', and '.join(different)}" if different else ""

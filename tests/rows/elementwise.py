@@ -172,6 +172,8 @@ CONVERSION = [
                       ("f16[4]", 5, 2), ("bf16[4]", 8, 3))],
     *unary("copy", "f32", "bf16", "c64"),
     *unary("copy", "i32", "bool", **WHOLE),
+    *[Row("name", (x,), {"name": "a"}) for x in ("f32[2,3]", "f32[]", "bf16[4]", "c64[3]")],
+    *[Row("name", (x,), {"name": "a"}, **WHOLE) for x in ("i32[3]", "bool[2]")],
     *unary("stop_gradient", "f32", "bf16"),
     *unary("stop_gradient", "i32", **WHOLE),
 ]

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compat.jax.array import ShapedArray
-from compat.jax.interpreters.rules import Rules, in_face
+from compat.jax.array import ShapedArray, as_array
+from compat.jax.face import argument_of_face as in_face
+from compat.jax.interpreters.rules import Rules
 from minigrad import forward
 from minigrad.core import Linear, Primitive, aval_of
 from minigrad.core import is_linear as is_undefined_primal
@@ -39,7 +40,7 @@ class Zero:
 
 def zeros_like_aval(aval):
     """An array of zeros of a type."""
-    return in_face(instantiate(None, aval))
+    return as_array(instantiate(None, aval))
 
 
 def instantiate_zeros(tangent):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from compat.jax.interpreters.rules import Rules, in_face
+from compat.jax.face import argument_of_face as in_face
+from compat.jax.interpreters.rules import Rules
 from minigrad.core import Primitive
 from minigrad.ops.families import broadcast_batch, move_axis
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, MutableMapping
 
-from compat.jax.array import as_array
-from minigrad.core import Primitive, Tracer, table
-from minigrad.ops.families import dtype_kind
+from minigrad.core import Primitive, table
 
 
 class Rules(MutableMapping):
@@ -45,9 +43,3 @@ def own_rule(primitive: Primitive, attribute: str) -> Callable:
     if rule is None:
         raise KeyError(primitive)
     return rule
-
-
-def in_face(x):
-    """A value, traced or not, as rules of the user take it."""
-    is_array = hasattr(x, "dtype") and dtype_kind(x.dtype) in "biufck"
-    return as_array(x) if isinstance(x, Tracer) or is_array else x

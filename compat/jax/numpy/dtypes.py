@@ -5,7 +5,8 @@ from __future__ import annotations
 import ml_dtypes
 import numpy as np
 
-from compat.jax.array import as_array, canonical_dtype
+from compat.jax.array import Array, as_array, canonical_dtype
+from minigrad.numpy import creation
 
 
 class ScalarMeta(type):
@@ -23,7 +24,7 @@ class ScalarMeta(type):
         return hash(cls.dtype.type)
 
     def __call__(cls, x):
-        return as_array(np.asarray(x, canonical_dtype(cls.dtype)))
+        return as_array(creation.asarray(x, canonical_dtype(cls.dtype), cls=Array))
 
     def __instancecheck__(cls, x) -> bool:
         return isinstance(x, cls.dtype.type)

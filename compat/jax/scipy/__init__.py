@@ -2,7 +2,8 @@
 
 import importlib
 
-MODULES = set("linalg optimize signal special stats".split())
+MODULES = set("cluster fft integrate interpolate linalg ndimage optimize signal sparse "
+              "special stats".split())
 
 
 def __getattr__(name: str):

@@ -1,0 +1,5 @@
+"""jax.scipy.cluster."""
+
+from compat.jax.scipy.cluster import vq
+
+__all__ = ["vq"]
