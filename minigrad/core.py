@@ -131,8 +131,7 @@ class Literal:
         self.value, self.aval, self.shown = value, aval, shown
 
     shape = ()
-    dtype = property(lambda self: self.aval.dtype)
-    val = property(lambda self: self.value)  # by the name it has in JAX
+    dtype, val = property(lambda self: self.aval.dtype), property(lambda self: self.value)
 
     def __array__(self, dtype=None, copy=None):
         return np.asarray(self.value, dtype)
