@@ -15,6 +15,12 @@ def world_of(arrays: Iterable) -> Any:
     return next((worlds[type(a)] for a in arrays if type(a) in worlds), None) if worlds else None
 
 
+def place_of_arrays(arrays: Iterable) -> Any:
+    """Where arrays lie: True for the host, or the device of the first that lies on one."""
+    return next((worlds[type(a)].place(a) for a in arrays if type(a) in worlds), True) \
+        if worlds else True
+
+
 def implementation(primitive, arrays: Iterable) -> Callable:
     """What computes a primitive of the table on these arrays."""
     world = world_of(arrays)

@@ -9,7 +9,7 @@ import pytest
 import compat.jax as jax
 import compat.jax.numpy as jnp
 import compat.torch
-from kernels.cuda import Schedule, emit_kernel, nvrtc
+from kernels.cuda import Schedule, emit_kernel, nvrtc, prelude
 from kernels.grammar import KernelError
 from minigrad import devices
 from minigrad.compiler import Overlap
@@ -20,7 +20,7 @@ from tests.bench import cuda as bench, jax_programs, torch_programs
 from tests.bench.table import difference
 from tests.cuda import corpus
 from tests.cuda.check import ARCHITECTURES, Corpus, distance
-from tests.simulator import Deadlock, compiler
+from tests.simulator import Deadlock, compiler, simulate
 from tests.simulator.machine import SimulatedMachine
 
 needs_nvrtc = pytest.mark.skipif(nvrtc.library() is None,
@@ -201,6 +201,26 @@ def test_a_loop_that_is_no_reduction_is_refused():
            "        a1[i] = t\n"
     with pytest.raises(KernelError, match="carries t: no reduction"):
         emit_kernel(text, {"a0": "f32*", "a1": "f32*"}, Schedule(frozenset("j"), 8), 3)
+
+
+@needs_compiler
+@pytest.mark.parametrize("schedule", [
+    Schedule(frozenset("i"), largest=1 << 31), Schedule(frozenset("j"), 12, largest=1 << 31)],
+    ids=["flat", "rows"])
+def test_positions_of_large_arrays_are_wide(schedule):
+    """Of 2^29 elements and more; here the array only seems to be so large."""
+    body = "        a1[i] = a0[i] + 1.0\n" if "i" in schedule.threads else \
+        "        t = f32(0)\n        for j in range(12):\n            t += a0[i * 12 + j]\n" \
+        "        a1[i] = t\n"
+    text = "def f(a0, a1, start, stop):\n    for i in range(start, stop):\n" + body
+    kernel = emit_kernel(text, {"a0": "f32*", "a1": "f32*"}, schedule, 64)
+    assert "i64 i = " in kernel.text
+    assert "i64(blockIdx.x)" in kernel.text
+    assert "i64(gridDim.x)" in kernel.text
+    x, out = normal(64 * 12), np.empty(64, np.float32)
+    simulate(prelude() + kernel.text, "f", (kernel.grid(),), kernel.block, [x, out])
+    expected = x[:64] + 1 if "i" in schedule.threads else x.reshape(64, 12).sum(1)
+    np.testing.assert_allclose(out, expected, rtol=1e-5, atol=1e-5)
 
 
 def test_a_text_that_nvrtc_refuses_says_where():

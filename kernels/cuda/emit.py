@@ -178,14 +178,17 @@ class Emitter(Layout, CudaReader):
                 self.reduce(variable, *self.reductions[variable])
         self.indexing = outer
 
+    def of_grid(self, word: str) -> str:
+        return f"{word}.x" if self.index_type == "i32" else f"i64({word}.x)"
+
     def limit(self) -> str:
         return "n" if self.many else str(self.extent)
 
     def team_loop(self, node: ast.For, name: str) -> None:
         """Every turn is a team's."""
-        first, step = "blockIdx.x", "gridDim.x"
+        first, step = self.of_grid("blockIdx"), self.of_grid("gridDim")
         if self.teams > 1:
-            first, step = f"blockIdx.x * {self.teams} + threadIdx.y", f"gridDim.x * {self.teams}"
+            first, step = f"{first} * {self.teams} + threadIdx.y", f"{step} * {self.teams}"
         self.env[name] = Expr(name), "i64"
         self.declare_rows()
         self.braced(f"for ({self.index_type} {name} = {first}; {name} < {self.limit()}; "
@@ -211,10 +214,10 @@ class Emitter(Layout, CudaReader):
         self.env[name] = Expr(name), "i64"
         self.inner = True
         if self.flat:
-            first = f"blockIdx.x * {FLAT} + threadIdx.x"
+            first = f"{self.of_grid('blockIdx')} * {FLAT} + threadIdx.x"
             first = f"({first}){many}" if many else first
             head = f"for ({kind} {name} = {first}; {name} < {self.limit()}; " \
-                   f"{name} += gridDim.x * {FLAT * lanes})"
+                   f"{name} += {self.of_grid('gridDim')} * {FLAT * lanes})"
             self.braced(head, lambda: self.turn(loop))
         elif self.unrolled:
             first = "threadIdx.x" if self.turns == 1 else f"k * {self.size} + threadIdx.x"

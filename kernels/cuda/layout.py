@@ -16,7 +16,7 @@ BLOCK = 128  # threads of a block of small teams
 REGISTERS = 24  # words of rows that a thread keeps: 64 are all that 1024 threads get each
 SHARE = 16  # elements of a row that a thread takes, if there are threads enough
 BUSY = 1 << 15  # threads that a device should have at least
-LARGE = 1 << 30  # elements from which positions are 64 bits wide
+LARGE = 1 << 29  # elements from which positions, and one step past them, take 64 bits
 
 
 @dataclass(frozen=True)

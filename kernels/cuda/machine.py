@@ -24,7 +24,7 @@ class Machine:
     def __init__(self, index: int = 0):
         import cupy  # the module that is there now: tests put another in its place
 
-        self.cupy = cupy
+        self.cupy, self.index = cupy, index
         self.active = cupy.cuda.Device(index)  # a context in which this is the current device
 
     def load(self, source: str, names: Sequence[str]) -> dict[str, Callable]:
@@ -55,7 +55,7 @@ class Machine:
         """An array on memory that `owner` keeps."""
         cuda = self.cupy.cuda
         size = int(np.prod(shape, dtype=np.int64)) * dtype.itemsize
-        memory = cuda.MemoryPointer(cuda.UnownedMemory(address, size, owner), 0)
+        memory = cuda.MemoryPointer(cuda.UnownedMemory(address, size, owner, self.index), 0)
         return self.cupy.ndarray(shape, dtype, memory)
 
     def copy(self, target: int, source: int, size: int) -> None:

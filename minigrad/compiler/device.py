@@ -204,7 +204,9 @@ class Frame:
 
 
 class DeviceExecutable:
-    """A compiled program on a device. Calling it launches it on arrays and returns arrays.
+    """A compiled program on a device. Calling it launches it on arrays and returns arrays. The
+    arena is taken from the device's pool for each call, and back there before the call has run:
+    whoever gets it next is queued behind (the pool keeps streams apart).
 
     machine: memory and launches (`kernels.cuda.machine.Machine`); implementation: what computes a
     primitive on the device's arrays, for equations that have no kernel; module: the kernels, if
@@ -223,10 +225,10 @@ class DeviceExecutable:
             self.launchers = machine.load(self.module.source, names) if names else {}
         self.constants: dict[int, tuple[Buffer, Any]] = {}
         self.actions: dict[int, list[Callable[[Frame], None]]] = {}
-        self.arena: Any = None
         self.lock = threading.RLock()
         self.verified: tuple = ()
-        self.graphs: dict[tuple, Any] = {}
+        self.graphs: dict[tuple, tuple[Any, list]] = {}  # with the tables that they read
+        self.used: list = []  # tables of this run
         self.seen: dict[tuple, int] = {}
         self.graphable = is_graphable(plan)
 
@@ -237,7 +239,8 @@ class DeviceExecutable:
     def run(self, operands: Sequence) -> list:
         machine, plan = self.machine, self.plan
         given = [machine.operand(x, b.shape, b.dtype) for x, b in zip(operands, plan.operands)]
-        frame = Frame(self, plan, self.arena_address(), None)
+        arena = machine.empty((max(plan.arena_size, 1),), np.dtype(np.uint8))
+        frame = Frame(self, plan, machine.address(arena), None)
         frame.operand = [machine.address(x) for x in given]
         self.verify(operands, given, frame.operand)
         results = []
@@ -245,14 +248,10 @@ class DeviceExecutable:
             results.append(operands[plan.written[k]] if k in plan.written
                            else machine.empty(b.shape, b.dtype))
         frame.result = [machine.address(x) for x in results]
+        self.used = []
         if not (self.graphable and self.replay(frame)):
             self.steps(plan, frame)
         return results
-
-    def arena_address(self) -> int:
-        if self.arena is None:
-            self.arena = self.machine.empty((max(self.plan.arena_size, 1),), np.dtype(np.uint8))
-        return self.machine.address(self.arena)
 
     def verify(self, operands: Sequence, given: Sequence, addresses: list[int]) -> None:
         """Raise Overlap, with nothing done, if an operand that is to be written shares memory."""
@@ -272,7 +271,7 @@ class DeviceExecutable:
 
     def replay(self, frame: Frame) -> bool:
         """Launch the graph of this program on these arrays, if there is one or can be one now."""
-        key = *frame.operand, *frame.result
+        key = frame.arena, *frame.operand, *frame.result
         if key not in self.graphs:
             self.seen[key] = self.seen.get(key, 0) + 1
             if len(self.seen) > 4 * GRAPHS:
@@ -281,8 +280,10 @@ class DeviceExecutable:
                 return False
             if len(self.graphs) >= GRAPHS:
                 self.graphs.pop(next(iter(self.graphs)))
-            self.graphs[key] = self.machine.capture(lambda: self.steps(self.plan, frame))
-        graph = self.graphs[key]
+            self.used = []
+            self.graphs[key] = (self.machine.capture(lambda: self.steps(self.plan, frame)),
+                                self.used)
+        graph, _ = self.graphs[key]
         if graph is None:
             return False
         graph()
@@ -324,6 +325,7 @@ class DeviceExecutable:
                 if len(tables) >= TABLES:
                     tables.pop(next(iter(tables)))
                 tables[words] = self.machine.table(words)
+            self.used.append(tables[words])
             launch(grid, kernel.block, (self.machine.address(tables[words]),))
 
         return run

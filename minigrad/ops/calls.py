@@ -5,10 +5,10 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Sequence
 
+from kernels.worlds import place_of_arrays
 from minigrad.batch import batch_flat, batch_jaxpr
 from minigrad.core import (
     EVAL, Aval, Linear, Primitive, Tensor, aval_of, box, get_mode, inlining, is_linear, owns, using,
-    world_of,
 )
 from minigrad.forward import (
     JVPTrace, JVPTracer, LinearTrace, jvp_jaxpr, tangent_aval,
@@ -70,8 +70,8 @@ COLD_CALLS = 2  # calls of a program that run its NumPy kernels; then it is comp
 
 def call_impl(*args, jaxpr, **_):
     count = jaxpr.cache["calls"] = jaxpr.cache.get("calls", 0) + 1
-    if count > COLD_CALLS and compile_program is not None and world_of(args) is None:
-        return compile_program(jaxpr)(args)
+    if count > COLD_CALLS and compile_program is not None:
+        return compile_program(jaxpr, None, place_of_arrays(args))(args)
     return run_program(jaxpr, args, owned=True)
 
 
