@@ -30,15 +30,7 @@ from kernels.twin import twin
 # ------------------------------------------------------------------ arrays
 
 array_type = cupy.ndarray
-empty = cupy.empty
-
-
-def count() -> int:
-    """How many devices there are. Raises RuntimeError where the driver is missing."""
-    try:
-        return cupy.cuda.runtime.getDeviceCount()
-    except cupy.cuda.runtime.CUDARuntimeError as error:
-        raise RuntimeError(str(error)) from None
+empty, from_dlpack, ascontiguousarray = cupy.empty, cupy.from_dlpack, cupy.ascontiguousarray
 
 
 def index_of(array) -> int:
@@ -61,12 +53,19 @@ def fetch(array) -> np.ndarray:
     return array.get()
 
 
+def address(array) -> int:
+    return array.data.ptr
+
+
 def copy(array):
     return array.copy()
 
 
 def share_memory(x, y) -> bool:
     return type(x) is type(y) and bool(cupy.may_share_memory(x, y))
+
+
+through_host = cupy_linalg.through_host
 
 
 def own(result, source):

@@ -25,14 +25,15 @@ told: set[str] = set()
 def through_host(name: str, kernel: Callable) -> Callable:
     """LAPACK's routine between two transfers. The user is told once."""
 
-    @functools.wraps(kernel)
+    @functools.wraps(kernel, updated=())
     def run(*operands, **params):
         if name not in told:
             told.add(name)
             warnings.warn(f"{name} has no CUDA kernel here: its operands are copied to the host",
                           RuntimeWarning, stacklevel=2)
-        outs = kernel(*(x.get() for x in operands), **params)
-        return tuple(map(cupy.asarray, outs)) if isinstance(outs, tuple) else cupy.asarray(outs)
+        outs = kernel(*(x.get() if isinstance(x, cupy.ndarray) else x for x in operands), **params)
+        return type(outs)(map(cupy.asarray, outs)) if isinstance(outs, (tuple, list)) \
+            else cupy.asarray(outs)
 
     return run
 

@@ -27,6 +27,13 @@ def implementation(primitive, arrays: Iterable) -> Callable:
     return primitive.impl if world is None else world.implementation(primitive)
 
 
+def fetch(array) -> Any:
+    """The numbers of any array as one of NumPy's. This is the only way back from a device, and
+    waits for it."""
+    world = worlds.get(type(array))
+    return array if world is None else world.kernels.fetch(array)
+
+
 def concrete_of(value) -> Any:
     """How a spec says that this value is no traced one: True, or the device it lies on."""
     return worlds[type(value)].place(value) if type(value) in worlds else True

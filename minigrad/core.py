@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from kernels.worlds import concrete_of, implementation, world_of, worlds  # noqa: F401
+from kernels.worlds import concrete_of, fetch, implementation, world_of, worlds  # noqa: F401
 from minigrad import errors
 
 # ------------------------------------------------------------------ what is known about a value
@@ -393,7 +393,7 @@ class Tensor:
         return scalar_dtype(kind)
 
     def __array__(self, dtype=None, copy=None):
-        return np.array(to_array(self), dtype, copy=copy)
+        return np.array(fetch(to_array(self)), dtype, copy=copy)
 
     def __len__(self) -> int:
         if not self.shape:

@@ -11,10 +11,11 @@ import math
 import numpy as np
 
 from compat.jax import printing
-from compat.jax.devices import all_devices
+from compat.jax.devices import all_devices, gpu
 from compat.jax.sharding import Shard, SingleDeviceSharding
+from minigrad import devices as places
 from minigrad import errors
-from minigrad.core import Tensor, config, make_box, make_spec, short_dtype, to_array
+from minigrad.core import Tensor, config, fetch, make_box, make_spec, short_dtype, to_array
 from minigrad.numpy import operators, updating
 from minigrad.ops.families import dtype_kind
 
@@ -105,6 +106,9 @@ class Array(Tensor):
     @property
     def sharding(self):
         """How the array is placed: on the first device, if nobody said otherwise."""
+        place = places.place_of(self.spec)
+        if place is not None:
+            return SingleDeviceSharding(gpu(place.index))
         return self.__dict__.get("placed") or SingleDeviceSharding(all_devices()[0])
 
     @property
@@ -181,7 +185,7 @@ class Array(Tensor):
     def __repr__(self) -> str:
         if not self.spec.concrete:
             return traced_repr(self)
-        value = np.asarray(to_array(self))
+        value = np.asarray(fetch(to_array(self)))
         if dtype_kind(value.dtype) == "k":
             return printing.key_array_repr(value["words"])
         return printing.array_repr(value, self.weak_type)
@@ -189,10 +193,10 @@ class Array(Tensor):
     def __str__(self) -> str:
         if not self.spec.concrete or dtype_kind(self.spec.dtype) == "k":
             return repr(self)
-        return printing.array_str(to_array(self))
+        return printing.array_str(fetch(to_array(self)))
 
     def __format__(self, spec: str) -> str:
-        return printing.array_format(to_array(self), spec) if self.spec.concrete else \
+        return printing.array_format(fetch(to_array(self)), spec) if self.spec.concrete else \
             format(traced_repr(self), spec)
 
 
@@ -239,7 +243,7 @@ def scalar_value(x: Array, kind: type):
     if x.ndim:
         raise TypeError("Only scalar arrays can be converted to Python scalars; got "
                         f"arr.ndim={x.ndim}")
-    return kind(np.asarray(value).item())
+    return kind(np.asarray(fetch(value)).item())
 
 
 def to_bool(x: Array) -> bool:
@@ -251,7 +255,7 @@ def to_bool(x: Array) -> bool:
                          "to check that an array is not empty." if not x.size else
                          "The truth value of an array with more than one element is ambiguous. "
                          "Use a.any() or a.all()")
-    return bool(np.asarray(value).item())
+    return bool(np.asarray(fetch(value)).item())
 
 
 def to_index(x: Array) -> int:

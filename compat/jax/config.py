@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 
+from compat.jax.devices import CHOSEN
 from compat.jax.jitting import JittedFunction
 from minigrad import core
 from minigrad.core import config as settings
@@ -45,6 +46,8 @@ class Config:
             raise AttributeError(f"Unrecognized config option: {name}")
         elif self.values[name] != value:
             self.values[name] = value
+            if name == "jax_default_device":
+                CHOSEN[:] = [] if value is None else [value]
             if name in CHECKED:  # what was derived before does not look at results
                 for clear in core.caches_to_clear:
                     clear()

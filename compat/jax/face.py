@@ -13,6 +13,7 @@ from collections.abc import Callable
 import numpy as np
 
 from compat.jax.array import Array, as_array, canonical_dtype, check_alive
+from compat.jax.devices import CHOSEN, Device, moved
 from minigrad.core import Literal, Tensor, Tracer, make_box, make_spec
 from minigrad.eager import Op, write_wrapper
 from minigrad.numpy.operators import is_operand
@@ -152,8 +153,11 @@ def boxed(fn: Callable) -> Callable:
 
     @functools.wraps(fn)
     def call(*args, **kwargs):
-        for name in placed & kwargs.keys():  # there is one device: nothing to choose
+        device = kwargs.get("device")
+        for name in placed & kwargs.keys():
             del kwargs[name]
+        if device is not None or CHOSEN:
+            return on_device(call, device, args, kwargs)
         args = [narrowed(tree_map(to_face, a)) for a in args]
         kwargs = {k: narrowed(to_face(v)) for k, v in kwargs.items()}
         return tree_map(result_of_face, fn(*args, **kwargs))
@@ -169,6 +173,21 @@ class Indexed:
 
     def __getitem__(self, key):
         return self.__getitem(key)
+
+
+def on_device(call: Callable, device, args, kwargs):
+    """A function that makes Arrays, on the device that is asked for, or on the default one."""
+    if device is None:
+        device = CHOSEN[-1]
+        if any(isinstance(x, Array) for x in (*args, *kwargs.values())):
+            device = None
+    hidden, CHOSEN[:] = CHOSEN[:], []
+    try:
+        out = call(*args, **kwargs)
+    finally:
+        CHOSEN[:] = hidden
+    return tree_map(lambda x: moved(x, device) if isinstance(x, Array) and
+                    isinstance(device, Device) else x, out)
 
 
 def composite(fn: Callable | None = None, *, static=None, name: str | None = None) -> Callable:

@@ -12,7 +12,7 @@ import numpy as np
 
 import minigrad
 from compat.jax.array import Array, ShapedArray, as_array
-from compat.jax.devices import Device, all_devices
+from compat.jax.devices import CudaDevice, Device, all_devices, moved
 from compat.jax.face import result_of_face, with_array_leaf
 from compat.jax.sharding import PartitionSpec, Sharding, as_sharding
 from minigrad import core, forward, reverse
@@ -144,6 +144,10 @@ def on_device(x: Array, device) -> Array:
     if sharding is None or not x.spec.concrete:
         return x
     sharding.shard_shape(x.shape)  # raises where the parts do not come out even
+    own = next(iter(sharding.device_set)) if sharding.num_devices == 1 else None
+    x = moved(x, own) if own is not None else x
+    if isinstance(own, CudaDevice):
+        return x
     out = make_box(Array, x.value, x.spec, x.node)
     out.placed = sharding
     return out

@@ -7,16 +7,17 @@ import math
 import numpy as np
 
 from compat.torch.dtypes import (
-    NAMED, SCALAR_NAMES, Size, check_device, device as Device, dtype as Dtype, to_numpy,
+    NAMED, SCALAR_NAMES, Size, device as Device, dtype as Dtype, to_numpy,
     to_numpy_or_none,
 )
 from compat.torch.host import on_arrays
+from compat.torch.devices import beside, moved
 from compat.torch.pointwise import UNARY
 from compat.torch.selecting import convert
 from compat.torch.promotion import result_dtype, scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, array_of, from_array, of_face
-from minigrad import core
+from minigrad import core, devices
 from minigrad.core import EVAL, config, get_mode, make_box
 from minigrad.imperative.views import detach
 from minigrad.ops.families import full as full_of
@@ -55,7 +56,8 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
         array = from_python(data, wanted)
     if wanted is not None and array.dtype != wanted:
         array = array.astype(wanted)
-    return finish(np.ascontiguousarray(array).reshape(array.shape), requires_grad)
+    made = finish(np.ascontiguousarray(array).reshape(array.shape), requires_grad)
+    return beside(data, made) if device is None else made
 
 
 def from_python(data, wanted) -> np.ndarray:
@@ -150,7 +152,7 @@ def filled(name: str, value):
     def like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
              memory_format=None):
         kind = to_numpy_or_none(dtype) or input.spec.dtype
-        return fill(input.spec.shape, value, kind, requires_grad)
+        return beside(input, fill(input.spec.shape, value, kind, requires_grad))
 
     fn.__name__ = fn.__qualname__ = name
     fn.__doc__ = f"A Tensor of {name}."
@@ -177,8 +179,8 @@ def full(size, fill_value, *, dtype=None, layout=None, device=None,
 def full_like(input, fill_value, *, dtype=None, layout=None, device=None, requires_grad=False,
               memory_format=None) -> Tensor:
     """`fill_value` in the shape and dtype of another."""
-    return full(input.spec.shape, fill_value, dtype=dtype or input.dtype,
-                requires_grad=requires_grad)
+    return beside(input, full(input.spec.shape, fill_value, dtype=dtype or input.dtype,
+                              requires_grad=requires_grad))
 
 
 def numbers(*given) -> list:
@@ -353,7 +355,7 @@ def frombuffer(buffer, *, dtype, count=-1, offset=0, requires_grad=False) -> Ten
 def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> Tensor:
     """A tensor of anything; it shares memory where that is possible and not forbidden."""
     if hasattr(obj, "__dlpack__") and not isinstance(obj, (core.Tensor, np.ndarray)):
-        obj = np.from_dlpack(obj)
+        obj = from_dlpack(obj)
     made = as_tensor(obj, dtype)
     if isinstance(obj, core.Tensor) and obj.spec.requires_grad and not requires_grad:
         made = made.detach()
@@ -363,8 +365,8 @@ def asarray(obj, *, dtype=None, device=None, copy=None, requires_grad=False) -> 
 
 
 def from_dlpack(ext_tensor) -> Tensor:
-    """A tensor over the memory of another library's array."""
-    return from_array(np.from_dlpack(ext_tensor))
+    """A tensor over the memory of another library's array, on the host or on a CUDA device."""
+    return from_array(devices.from_dlpack(ext_tensor))
 
 
 def meshgrid(*tensors, indexing="ij"):
@@ -385,17 +387,18 @@ def meshgrid(*tensors, indexing="ij"):
 
 
 def to(self, *args, dtype=None, device=None, non_blocking=False, copy=False, memory_format=None):
-    """The same numbers in another dtype; the Tensor itself if nothing changes."""
-    for a in (*args, device):
+    """The same numbers in another dtype, on another device; the Tensor itself if nothing
+    changes."""
+    for a in args:
         if isinstance(a, core.Tensor):
-            dtype = a.dtype
-        elif isinstance(a, (str, Device)):
-            check_device(a)
+            dtype, device = a.dtype, a.device
+        elif isinstance(a, (str, int, Device)) and type(a) is not bool:
+            device = a
         elif isinstance(a, Dtype):
             dtype = a
-    if dtype is None or dtype.dtype == self.spec.dtype:
-        return UNARY["clone"](self) if copy else self
-    return convert(self, dtype.dtype)
+    out = self if dtype is None or dtype.dtype == self.spec.dtype else convert(self, dtype.dtype)
+    out = out if device is None else moved(out, device)
+    return UNARY["clone"](self) if copy and out is self else out
 
 
 def converter(name: str):
@@ -418,7 +421,7 @@ CONVERSIONS = {
 
 
 def type_as(self, other):
-    return to(self, other.dtype)
+    return to(self, other)
 
 
 def type_(self, dtype=None):
@@ -433,7 +436,8 @@ def type_(self, dtype=None):
 def new_like(maker):
     def method(self, *size, dtype=None, layout=None, device=None, requires_grad=False,
                pin_memory=False):
-        return maker(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        made = maker(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+        return beside(self, made) if device is None else made
 
     return method
 
@@ -444,26 +448,44 @@ new_empty_strided = new_like(empty_strided)
 
 def new_tensor(self, data, *, dtype=None, device=None, requires_grad=False, layout=None,
                pin_memory=False):
-    return tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    made = tensor(data, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    return beside(self, made) if device is None else made
 
 
 def new(self, *args, device=None):
     """A tensor of this dtype: of data, or uninitialised of a size."""
     if len(args) == 1 and not isinstance(args[0], (int, Size)):
         return new_tensor(self, args[0])
-    return empty(*args, dtype=self.dtype)
+    return beside(self, empty(*args, dtype=self.dtype))
 
 
 def cuda(self, device=None, non_blocking=False, memory_format=None):
-    """The Tensor on a GPU, of which this build of the mirror has none."""
-    check_device("cuda" if device is None else device)
+    """The Tensor on a GPU, the current one if no other is named."""
+    return moved(self, "cuda" if device is None else device)
+
+
+def cpu(self, memory_format=None):
+    """The Tensor in the memory of the host, where it may be already."""
+    return moved(self, "cpu")
+
+
+def pin_memory(self, device=None):
+    """CuPy copies through pinned memory by itself, so the Tensor will do."""
+    if devices.availability():
+        raise RuntimeError("Cannot access accelerator device when none is available.")
+    return self
+
+
+def is_pinned(self, device=None) -> bool:
+    return False
 
 
 METHODS = CONVERSIONS | {
     "to": to, "type_as": type_as, "type": type_, "new_zeros": new_like(zeros),
     "new_ones": new_like(ones), "new_empty": new_like(empty), "new_full": new_full,
     "new_tensor": new_tensor, "new_empty_strided": new_empty_strided, "new": new,
-    "cpu": lambda self, memory_format=None: self, "cuda": cuda,
+    "cpu": cpu, "cuda": cuda, "pin_memory": pin_memory,
+    "is_pinned": is_pinned,
 }
 BOTH: dict = {}
 FUNCTIONS = {f.__name__.strip("_"): f for f in (

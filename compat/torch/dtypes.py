@@ -163,8 +163,11 @@ DEVICES = ("cpu", "cuda", "ipu", "xpu", "mkldnn", "opengl", "opencl", "ideep", "
            "maia", "xla", "lazy", "vulkan", "mps", "meta", "hpu", "mtia", "privateuseone")
 
 
+DEFAULTS: list[Any] = []  # devices of factories: `set_default_device`, `with torch.device`
+
+
 class device:
-    """Where a Tensor lives. Here that is the CPU, but others have names."""
+    """Where a Tensor lives, by name. As a context: where factories make them."""
 
     def __init__(self, type: Any = "cpu", index: Any = None):
         if isinstance(type, type_int):
@@ -196,20 +199,12 @@ class device:
         return device, (str(self),)
 
     def __enter__(self):
-        check_device(self)
+        DEFAULTS.append(self)
         return self
 
     def __exit__(self, *error):
-        pass
-
-
-def check_device(given: Any) -> None:
-    """Refuse a device that this machine does not have, in PyTorch's words."""
-    kind = given.type if isinstance(given, device) else device(given).type
-    if kind == "cuda":
-        raise AssertionError("Torch not compiled with CUDA enabled")
-    if kind != "cpu":
-        raise RuntimeError(f"PyTorch is not linked with support for {kind} devices")
+        if DEFAULTS:
+            DEFAULTS.pop()
 
 
 CPU = device("cpu")

@@ -9,7 +9,8 @@ from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.indexing import check_bounds, getitem, read
 from compat.torch.operation import operation
 from compat.torch.promotion import broadcast_shapes, cast
-from compat.torch.tensor import array_of, from_array, known, wrap_dim
+from compat.torch.devices import beside
+from compat.torch.tensor import array_of, at_hand, from_array, wrap_dim
 from kernels.indexing import GatherDimensionNumbers
 from minigrad import tape
 from minigrad.core import I64, aval_of
@@ -127,7 +128,7 @@ def take_along_dim(input, indices, dim=None):
     d = wrap_dim(dim, len(input.spec.shape))
     rest = broadcast_shapes(*(x.spec.shape[:d] + (1,) + x.spec.shape[d + 1:]
                               for x in (input, indices)))
-    if known(indices) and bool((indices < 0).any()):
+    if at_hand(indices) and bool((indices < 0).any()):
         indices = indices % max(input.spec.shape[d], 1)
     x, i = (x.expand(rest[:d] + (x.spec.shape[d],) + rest[d + 1:]) for x in (input, indices))
     return gather_(x, d, i)
@@ -177,10 +178,10 @@ def nonzero(input, *, as_tuple=False):
     found = np.nonzero(np.atleast_1d(array_of(input)) if not input.spec.shape
                        else array_of(input))
     if as_tuple:
-        return tuple(from_array(f) for f in found)
+        return tuple(beside(input, from_array(f)) for f in found)
     width = len(input.spec.shape)
-    return from_array(np.stack(found[:width], axis=-1) if width
-                      else np.zeros((len(found[0]), 0), np.int64))
+    return beside(input, from_array(np.stack(found[:width], axis=-1) if width
+                                    else np.zeros((len(found[0]), 0), np.int64)))
 
 
 def argwhere(input):
@@ -192,7 +193,7 @@ def nonzero_static(input, *, size, fill_value=-1):
     """`nonzero` with exactly `size` rows."""
     found = array_of(nonzero(input))[:size]
     missing = np.full((size - len(found), found.shape[1]), fill_value, np.int64)
-    return from_array(np.concatenate([found, missing]))
+    return beside(input, from_array(np.concatenate([found, missing])))
 
 
 GATHERING = {

@@ -11,6 +11,7 @@ import warnings
 
 import numpy as np
 
+from compat.torch.devices import beside
 from compat.torch.operation import operation
 from compat.torch.selecting import masked_fill
 from compat.torch.promotion import cast, expand_to, shape_of
@@ -334,6 +335,7 @@ def getitem(self, index, name="index"):
     if not given:
         return base
     check_bounds(base, given, dims)
+    given = [beside(base, a) for a in given]  # indices may come from the host
     return index_op(len(given), name)(base, *given, dims=dims)
 
 
@@ -362,6 +364,7 @@ def setitem(self, index, value) -> None:
         return
     dims = indexed_dims([a for a, k in zip_arrays(key, arrays)])
     check_bounds(target, given, dims)
+    given = [beside(target, a) for a in given]
     new = index_put_op(len(given))(target, value, *given, dims=dims)
     views.write(target, new)
 

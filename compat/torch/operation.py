@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from compat.torch.devices import WORLDS, together
 from compat.torch.tensor import Tensor
 from minigrad import core
 from minigrad.core import EVAL, PYTHON_SCALARS, box, get_mode, inlining
@@ -32,6 +33,8 @@ class Operation(Op):
                 isinstance(a, core.Tensor) for a in operands):
             raise TypeError(f"{self.shown}() received an invalid combination of arguments - got ("
                             f"{', '.join(type(a).__name__ for a in tensors)})")
+        if WORLDS:
+            operands = together(operands)
         try:
             return super().slow(tuple(operands), statics)
         except (TypeError, ValueError) as error:

@@ -6,6 +6,7 @@ comes out, and a comment says where.
 
 from __future__ import annotations
 
+import operator
 import math
 
 import numpy as np
@@ -260,7 +261,8 @@ def without_zeros(y):
     return +y
 
 
-nonzero = elementwise("nonzero_divisor", without_zeros, accepts="iu", jvp=(None,))
+nonzero = elementwise("nonzero_divisor", without_zeros, accepts="iu", jvp=(None,),
+                      on_device=operator.pos)  # where PyTorch does not look either
 
 
 def dividing(name: str, body):

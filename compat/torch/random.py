@@ -14,7 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from compat.torch.dtypes import CPU, SCALAR_NAMES, to_numpy_or_none
+from compat.torch.devices import beside, resolve
+from compat.torch.dtypes import SCALAR_NAMES, device as Device, to_numpy_or_none
 from compat.torch.tensor import Tensor, array_of, from_array
 from kernels import mersenne, rejection
 from minigrad import core
@@ -29,7 +30,8 @@ class Generator(mersenne.Generator):
 
     def __init__(self, device="cpu"):
         super().__init__()
-        self.device = CPU
+        resolve(device)
+        self.device = Device(device)  # the numbers are those of the CPU's generator everywhere
 
     def get_state(self):
         return from_array(super().get_state())
@@ -158,11 +160,13 @@ rand, randn = factory("uniform", "rand"), factory("normal", "randn")
 
 
 def rand_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
-    return rand(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return beside(input, rand(*input.spec.shape, dtype=dtype or input.dtype,
+                              requires_grad=requires_grad))
 
 
 def randn_like(input, *, dtype=None, requires_grad=False, **_) -> Tensor:
-    return randn(*input.spec.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    return beside(input, randn(*input.spec.shape, dtype=dtype or input.dtype,
+                               requires_grad=requires_grad))
 
 
 def randint(low, high=None, size=None, *, generator=None, dtype=None, layout=None,
@@ -181,7 +185,7 @@ def randint(low, high=None, size=None, *, generator=None, dtype=None, layout=Non
 
 def randint_like(input, low, high=None, *, dtype=None, **_) -> Tensor:
     low, high = (0, low) if high is None else (low, high)
-    return randint(low, high, input.spec.shape, dtype=dtype or input.dtype)
+    return beside(input, randint(low, high, input.spec.shape, dtype=dtype or input.dtype))
 
 
 def randperm(n, *, generator=None, dtype=None, device=None, requires_grad=False) -> Tensor:
@@ -196,6 +200,7 @@ def bernoulli(input, p=None, *, generator=None) -> Tensor:
         return bernoulli_(input.clone(), p, generator=generator)
     numbers = draw("uniform", input.spec.shape, np.float64 if input.spec.dtype.itemsize > 4
                    else np.float32, generator)
+    numbers = beside(input, numbers)
     return (numbers.to(input.dtype) < input).to(input.dtype) + input * 0
 
 
@@ -217,8 +222,8 @@ def multinomial(input, num_samples, replacement=False, *, generator=None) -> Ten
         raise RuntimeError("probability tensor contains either `inf`, `nan` or element < 0")
     if (weights.sum(-1) <= 0).any():
         raise RuntimeError("invalid multinomial distribution (sum of probabilities <= 0)")
-    return from_array(mersenne.multinomial(
-        generator or default_generator, weights, num_samples, replacement))
+    return beside(input, from_array(mersenne.multinomial(
+        generator or default_generator, weights, num_samples, replacement)))
 
 
 def normal(mean: Any = 0.0, std: Any = 1.0, size=None, *, generator=None, dtype=None, layout=None,
@@ -234,7 +239,7 @@ def normal(mean: Any = 0.0, std: Any = 1.0, size=None, *, generator=None, dtype=
                     generator, mean=float(mean), std=float(std))
         return made.requires_grad_() if requires_grad else made
     shape = np.broadcast_shapes(*(x.spec.shape for x in tensors))
-    noise: Any = draw("normal", shape, tensors[0].spec.dtype, generator)
+    noise: Any = beside(tensors[0], draw("normal", shape, tensors[0].spec.dtype, generator))
     return noise * (std.detach() if isinstance(std, Tensor) else std) + (
         mean.detach() if isinstance(mean, Tensor) else mean) + sum(x * 0 for x in tensors)
 

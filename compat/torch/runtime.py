@@ -10,19 +10,20 @@ import types
 from compat.torch.autograd.anomaly import (  # noqa: F401
     is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled,
 )
+from compat.torch import cuda, dtypes
 from compat.torch.creation import construct
-from compat.torch.dtypes import (
-    CPU, NAMED, SCALAR_NAMES, device, set_default_dtype,
-)
+from compat.torch.devices import get_default_device, set_default_device, settle  # noqa: F401
+from compat.torch.dtypes import NAMED, SCALAR_NAMES, set_default_dtype
 from compat.torch.precision import (
     get_float32_matmul_precision, matmul, set_float32_matmul_precision,  # noqa: F401
 )
 from compat.torch.tensor import Tensor
 from kernels import pool
+from minigrad import devices
 
 __version__ = "2.13.0+minigrad"
 SETTINGS: dict = {"interop": 1, "deterministic": False, "warn_only": False,
-                  "warn_always": False, "debug": 0, "device": CPU}
+                  "warn_always": False, "debug": 0}
 
 
 def setting(name: str, kind=lambda value: value):
@@ -53,7 +54,6 @@ def set_num_threads(num_threads) -> None:
 get_num_interop_threads, set_num_interop_threads = setting("interop", int)
 is_warn_always_enabled, set_warn_always = setting("warn_always", bool)
 get_deterministic_debug_mode, set_deterministic_debug_mode = setting("debug")
-get_default_device, set_default_device = setting("device", device)
 
 
 def use_deterministic_algorithms(mode, *, warn_only=False) -> None:
@@ -147,26 +147,32 @@ def no_stream(stream=None):
     return contextlib.nullcontext()
 
 
-OLDER = dict.fromkeys(LEGACY, Absent)
-cuda, mps, xpu = unavailable("cuda", **OLDER), unavailable("mps"), unavailable("xpu")
+class CudaType(LegacyType):
+    """`torch.cuda.FloatTensor` and its kin."""
+
+    def __call__(cls, *args, device=None):
+        if not cuda.is_available():
+            raise TypeError(f"type torch.cuda.{cls.__name__} not available. Torch not compiled "
+                            "with CUDA enabled.")
+        return settle(construct(Tensor, *args, dtype=cls.dtype),
+                      devices.cuda(cuda.current_device()))
+
+    def __instancecheck__(cls, x) -> bool:
+        return isinstance(x, Tensor) and x.dtype == cls.dtype and x.is_cuda
 
 
-def later(name: str):
-    """`torch.cuda.amp`, loaded when it is used."""
-    if name != "amp":
-        raise AttributeError(f"module 'torch.cuda' has no attribute '{name}'")
-    from compat.torch.amp import cuda_amp
-
-    return cuda_amp
-
-
-cuda.__getattr__ = later  # type: ignore[method-assign]
+mps, xpu = unavailable("mps"), unavailable("xpu")
+for _name, _type in LEGACY.items():
+    setattr(cuda, _name, CudaType(_name, (), {"dtype": _type.dtype}))
 cpu = module("cpu", is_available=lambda: True, device_count=lambda: 1,
              current_device=lambda: "cpu", synchronize=lambda device=None: None)
 accelerator = module(
-    "accelerator", is_available=lambda: False, device_count=lambda: 0,
-    current_accelerator=lambda check_available=False: None, synchronize=accepted,
-    empty_cache=accepted, set_device_index=no_cuda, current_device_index=no_cuda)
+    "accelerator", is_available=cuda.is_available, device_count=cuda.device_count,
+    current_accelerator=lambda check_available=False:
+        dtypes.device("cuda") if cuda.is_available() else None,
+    synchronize=lambda device=None: cuda.synchronize(device) if cuda.is_available() else None,
+    empty_cache=cuda.empty_cache, set_device_index=cuda.set_device,
+    current_device_index=cuda.current_device)
 
 
 class switch:
@@ -187,7 +193,7 @@ backends = module(
     "backends", mps=module("backends.mps", is_available=lambda: False, is_built=lambda: False),
     cudnn=module("backends.cudnn", deterministic=False, benchmark=False, enabled=True,
                  allow_tf32=True, is_available=lambda: False, version=lambda: None, flags=switch),
-    cuda=module("backends.cuda", is_built=lambda: False, sdp_kernel=switch,
+    cuda=module("backends.cuda", is_built=cuda.is_available, sdp_kernel=switch,
                 matmul=matmul,
                 **{f"enable_{kind}_sdp": accepted for kind in SDP},
                 **{f"{kind}_sdp_enabled": lambda: True for kind in SDP}),
@@ -202,9 +208,9 @@ _inductor = module("_inductor", config=types.SimpleNamespace())
 version = module("version", __version__=__version__, cuda=None, hip=None, git_version="minigrad")
 globals().update(LEGACY)
 HIDDEN = (
-    "annotations contextlib sys types construct CPU NAMED SCALAR_NAMES Tensor device "
-    "set_default_dtype SETTINGS setting LEGACY LegacyType no_cuda module unavailable "
-    "get_device_name matmul Absent MEMORY OLDER SDP HIDDEN accepted later no_stream of_no_memory "
-    "switch").split()
+    "annotations contextlib dtypes sys types construct NAMED SCALAR_NAMES Tensor settle devices "
+    "CudaType set_default_dtype SETTINGS setting LEGACY LegacyType no_cuda module unavailable "
+    "get_device_name matmul Absent MEMORY SDP HIDDEN accepted no_stream of_no_memory switch "
+    "pool").split()
 __all__ = [name for name in dict(globals()) if not name.startswith("_") and name not in HIDDEN] + [
     "__version__", "_dynamo", "_inductor"]

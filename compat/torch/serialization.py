@@ -22,8 +22,10 @@ from typing import Any
 import numpy as np
 
 from compat.torch import dtypes
+from compat.torch.devices import resolve, settle
 from compat.torch.dtypes import NAMED, SCALAR_NAMES, Size
 from compat.torch.tensor import Buffer, Parameter, Tensor, array_of, from_array
+from minigrad import devices
 
 STORAGES = {f"{SCALAR_NAMES[d.name]}Storage": d for d in NAMED.values()
             if d.kind != "u" or d.itemsize == 1}  # the others came after storages lost their types
@@ -32,10 +34,17 @@ ALIGNMENT = 64
 
 
 class Storage:
-    """Memory that Tensors share: a flat array."""
+    """Memory that Tensors share: a flat array, and the name of the device it belongs to."""
 
-    def __init__(self, kind: str, array: np.ndarray):
-        self.kind, self.array = kind, array
+    def __init__(self, kind: str, array: np.ndarray, location: str = "cpu"):
+        self.kind, self.array, self.location = kind, array, location
+
+    def cuda(self, index: int = 0) -> Storage:
+        """The same on a CUDA device, as a `map_location` function may say."""
+        return Storage(self.kind, self.array, f"cuda:{index}")
+
+    def cpu(self) -> Storage:
+        return Storage(self.kind, self.array)
 
 
 class Name(str):
@@ -73,7 +82,8 @@ def rebuild_tensor(storage, offset, size, stride, requires_grad, hooks, dtype=No
                            f" {offset} are out of bounds for storage of size {array.size}")
     view = np.lib.stride_tricks.as_strided(array[offset:], size, strides) if array.size else \
         np.zeros(size, array.dtype)
-    made = from_array(view if size or not array.size else view.reshape(()))
+    made = settle(from_array(view if size or not array.size else view.reshape(())),
+                  resolve(storage.location))
     return made.requires_grad_() if requires_grad else made
 
 
@@ -155,7 +165,7 @@ class Writer(pickle._Pickler):  # the one in Python: PyTorch's names are written
         untyped = obj.kind == UNTYPED
         kind = Name(f"torch.storage {UNTYPED}" if untyped else f"torch {obj.kind}")
         size = obj.array.nbytes if untyped else obj.array.size
-        return "storage", kind, self.keys[id(obj)], "cpu", size
+        return "storage", kind, self.keys[id(obj)], obj.location, size
 
     def reducer_override(self, obj):
         if type(obj) is Name:
@@ -176,7 +186,9 @@ class Writer(pickle._Pickler):  # the one in Python: PyTorch's names are written
                 x.detach(), x.requires_grad, collections.OrderedDict())
         if type(x) not in (Tensor, Buffer):
             return NotImplemented
-        parts = storage_of(array_of(x), self.memory)
+        memory = self.memory if x.is_cpu else {}  # what is fetched lies where others did before
+        parts = storage_of(array_of(x), memory)
+        parts[0].location = str(x.device)
         untyped = parts[0].kind == UNTYPED
         version = Name(f"torch._utils _rebuild_tensor_v{3 if untyped else 2}")
         return version, (*parts, x.requires_grad and x.is_leaf, collections.OrderedDict(),
@@ -320,6 +332,26 @@ class WeightsReader(Reader):
     dispatch[pickle.BUILD[0]] = load_build  # type: ignore[assignment]
 
 
+NO_DEVICE = (
+    "Attempting to deserialize object on a CUDA device but torch.cuda.is_available() is False. If "
+    "you are running on a CPU-only machine, please use torch.load with "
+    "map_location=torch.device('cpu') to map your storages to the CPU.")
+
+
+def relocated(storage: Storage, map_location) -> Storage:
+    """A storage where it was saved, or where `map_location` wants it: a device, a dictionary of
+    names, or a function of storage and name that returns a storage, or None for no change."""
+    if callable(map_location) and not isinstance(map_location, dtypes.device):
+        return map_location(storage.cpu(), storage.location) or storage
+    if isinstance(map_location, dict):
+        storage.location = str(map_location.get(storage.location, storage.location))
+    elif map_location is not None:
+        storage.location = str(map_location)
+    if storage.location.startswith("cuda") and devices.availability():
+        raise RuntimeError(NO_DEVICE)
+    return storage
+
+
 def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=None,
          **pickle_load_args):
     """Read what `save` wrote, here or in PyTorch. With weights_only=False the file may run code.
@@ -341,7 +373,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
         storages: dict[str, Storage] = {}
 
         def load_storage(saved):
-            _, kind, key, _, size = saved
+            _, kind, key, location, size = saved
             if key not in storages:
                 dtype = np.dtype(np.uint8) if kind == UNTYPED else STORAGES[kind].dtype
                 data = bytearray(archive.read(f"{root}/data/{key}"))
@@ -349,7 +381,7 @@ def load(f, map_location=None, pickle_module=None, *, weights_only=None, mmap=No
                     "l", "<").replace("b", ">"))).astype(dtype, copy=False)
                 if array.size < size:
                     raise RuntimeError(f"storage {key} has {array.size} elements, not {size}")
-                storages[key] = Storage(str(kind), array)
+                storages[key] = relocated(Storage(str(kind), array, location), map_location)
             return storages[key]
 
         reader = Reader if weights_only is False else WeightsReader

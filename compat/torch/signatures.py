@@ -14,7 +14,8 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compat.torch.dtypes import SCALAR_NAMES, check_device
+from compat.torch.devices import DEFAULTS, placed, resolve
+from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.selecting import convert
 from compat.torch.promotion import category
 from compat.torch.tensor import Tensor
@@ -24,6 +25,13 @@ from minigrad.core import get_mode
 
 ALIASES = {"dim": "axis", "keepdim": "keepdims"}
 MISSING = inspect.Parameter.empty
+
+
+MOVING = ("to", "cuda", "pin_memory", "is_pinned")  # what `device=` means, they know themselves
+
+
+def name_of(fn: Callable) -> str:
+    return getattr(fn, "__name__", "")
 
 
 def public(fn: Callable, out: bool = True) -> Callable:
@@ -39,11 +47,12 @@ def public(fn: Callable, out: bool = True) -> Callable:
     out = out and "out" not in parameters
     aliases = {n: a for n, a in ALIASES.items() if n in parameters and a not in parameters
                and parameters[n].default is not MISSING}
-    placed = "device" in parameters
-    if not out and not aliases and not placed:
+    has_device = "device" in parameters and name_of(fn) not in MOVING
+    if not out and not aliases and not has_device:
         return fn
     listed, passed, space = [], [], {"_fn": fn, "MISSING": MISSING, "into": into,
-                             "check_device": check_device}
+                             "resolve": resolve, "placed": placed, "DEFAULTS": DEFAULTS}
+    first = next((n for n, p in parameters.items() if p.kind is p.POSITIONAL_OR_KEYWORD), "None")
     for name, p in parameters.items():
         keyword = p.kind is p.KEYWORD_ONLY
         if p.kind is p.VAR_POSITIONAL:
@@ -59,11 +68,15 @@ def public(fn: Callable, out: bool = True) -> Callable:
         listed.append("*")
     listed += [f"{a}=MISSING" for a in aliases.values()] + ["out=None"] * out
     lines = [f"    if {a} is not MISSING: {n} = {a}" for n, a in aliases.items()]
-    lines += ["    if device is not None: check_device(device)"] * placed
+    if has_device:
+        lines += ["    if device is not None: resolve(device)"]
     call = f"_fn({', '.join(passed)})"
     if out:
         given = ", ".join(n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY)
         lines += [f"    if out is not None: return into(_fn, out, {call}, ({given},))"]
+    if has_device:
+        lines += ["    if device is not None or DEFAULTS: return placed("
+                  f"{call}, device, {first})"]
     text = f"def {fn.__name__.strip('<>')}({', '.join(listed)}):\n" + "\n".join(
         [*lines, f"    return {call}"])
     exec(compile(text, f"<torch.{fn.__name__}>", "exec"), space)

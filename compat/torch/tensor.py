@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from compat.torch import printing
-from compat.torch.dtypes import CPU, NAMED, Size, strided
-from minigrad import core, errors, tape
+from compat.torch.dtypes import CPU, NAMED, Size, device as Device, strided
+from minigrad import core, devices, errors, tape
 from minigrad.imperative import views
 from minigrad.core import config, make_box, make_spec
 from minigrad.imperative.hooks import Hooks, RemovableHandle
@@ -39,7 +39,7 @@ class Storage:
     size = __len__ = nbytes
 
     def data_ptr(self) -> int:
-        return self.array.__array_interface__["data"][0]
+        return devices.address(self.array)
 
 
 class Tensor(core.Tensor):
@@ -61,12 +61,14 @@ class Tensor(core.Tensor):
 
     shape = property(lambda self: Size(self.spec.shape))
     dtype = property(lambda self: NAMED[self.spec.dtype])
-    device = property(lambda self: CPU)
+    device = property(lambda self: Device("cuda", place.index)
+                      if (place := devices.place_of(self.spec)) else CPU)
     itemsize = property(lambda self: self.spec.dtype.itemsize)
     nbytes = property(lambda self: self.numel() * self.itemsize)
     layout = property(lambda self: strided)
-    is_cpu = property(lambda self: True)
-    is_cuda = is_sparse = is_quantized = is_meta = is_nested = is_mps = is_xpu = is_sparse_csr \
+    is_cpu = property(lambda self: devices.place_of(self.spec) is None)
+    is_cuda = property(lambda self: devices.place_of(self.spec) is not None)
+    is_sparse = is_quantized = is_meta = is_nested = is_mps = is_xpu = is_sparse_csr \
         = is_mkldnn = is_hpu = is_xla = is_ipu = is_vulkan = is_mtia = property(lambda self: False)
 
     def size(self, dim: int | None = None) -> Any:
@@ -90,28 +92,27 @@ class Tensor(core.Tensor):
 
     def stride(self, dim: int | None = None) -> Any:
         """Steps in elements from one position to the next along each dimension."""
-        array = array_of(self)
+        array = self.value if type(self.value) in core.worlds else array_of(self)
         strides = tuple(s // array.itemsize for s in array.strides)
         return strides if dim is None else strides[dim]
 
     def is_contiguous(self, memory_format=None) -> bool:
         if not self.spec.concrete:
             return True
-        return type(self.value) is not np.ndarray or self.value.flags.c_contiguous
+        return isinstance(self.value, np.generic) or bool(self.value.flags.c_contiguous)
 
     def storage_offset(self) -> int:
         array = views.array_of(self)
         base = views.array_of(views.root_of(self))
-        start = array.__array_interface__["data"][0] - base.__array_interface__["data"][0]
-        return start // self.itemsize
+        return (devices.address(array) - devices.address(base)) // self.itemsize
 
     def data_ptr(self) -> int:
-        return views.array_of(self).__array_interface__["data"][0]
+        return devices.address(views.array_of(self))
 
     def untyped_storage(self) -> Storage:
         """The memory that this Tensor and its views share."""
         array = views.array_of(self)
-        while isinstance(array.base, np.ndarray):
+        while type(array.base) is type(array):
             array = array.base
         return Storage(array)
 
@@ -122,7 +123,8 @@ class Tensor(core.Tensor):
         return self.dtype.is_complex
 
     def get_device(self) -> int:
-        return -1
+        place = devices.place_of(self.spec)
+        return -1 if place is None else place.index
 
     # ---------------------------------------------------------------- its numbers
 
@@ -142,7 +144,11 @@ class Tensor(core.Tensor):
             raise RuntimeError("Can't call numpy() on Tensor that requires grad. Use "
                                "tensor.detach().numpy() instead.")
         core.to_array(self)
-        return views.array_of(self)
+        place = devices.place_of(self.spec)
+        if place is not None and not force:
+            raise TypeError(f"can't convert {place} device type tensor to numpy. Use Tensor.cpu() "
+                            "to copy the tensor to host memory first.")
+        return devices.fetch(views.array_of(self))
 
     def __array__(self, dtype=None, copy=None):
         array = self.numpy()
@@ -196,19 +202,21 @@ class Tensor(core.Tensor):
             return f"Tensor(shape={self.shape}, dtype={self.dtype}, traced)"
         node = self.grad_fn
         return printing.tensor_str(
-            value, requires_grad=self.spec.requires_grad,
+            devices.fetch(value), requires_grad=self.spec.requires_grad, device=str(self.device),
             grad_fn_name=None if node is None else node.name().rpartition("::")[2],
             default_dtype=config.default_dtype)
 
     def __reduce_ex__(self, protocol):
-        array = array_of(self)
-        return rebuild, (type(self), array, self.spec.requires_grad and self.is_leaf)
+        place = devices.place_of(self.spec)
+        return rebuild, (type(self), array_of(self), self.spec.requires_grad and self.is_leaf,
+                         None if place is None else place.index)
 
     def __deepcopy__(self, memo):
         if not self.is_leaf:
             raise RuntimeError("Only Tensors created explicitly by the user (graph leaves) support "
                                "the deepcopy protocol at the moment.")
-        made = rebuild(type(self), np.array(core.to_array(self)), self.spec.requires_grad)
+        value = core.to_array(self)
+        made = rebuild(type(self), value.copy(), self.spec.requires_grad)
         if self.grad is not None:
             made.grad = self.grad.clone()
         memo[id(self)] = made
@@ -351,8 +359,9 @@ class Buffer(Tensor):
         return made
 
 
-def rebuild(cls: type, array: np.ndarray, requires_grad: bool):
-    made = from_array(array, cls)
+def rebuild(cls: type, array, requires_grad: bool, index: int | None = None):
+    """A Tensor from what was pickled of it: `index` is the number of its CUDA device."""
+    made = from_array(array if index is None else devices.put(array, devices.cuda(index)), cls)
     return made.requires_grad_() if requires_grad else made
 
 
@@ -364,6 +373,8 @@ def plain_spec(shape: tuple[int, ...], dtype: np.dtype):
 
 def from_array(array, cls: type = Tensor) -> Any:
     """A Tensor over this very array."""
+    if type(array) in core.worlds:
+        return core.box(array, cls)
     return make_box(cls, array, plain_spec(array.shape, array.dtype))
 
 
@@ -384,12 +395,17 @@ def known(x) -> bool:
     return concrete(x) is not None
 
 
+def at_hand(x) -> bool:
+    """Are the numbers known, without waiting for a device? There arguments are taken on trust."""
+    return known(x) and devices.place_of(x.spec) is None
+
+
 def array_of(x) -> np.ndarray:
     """The numbers, or JAX's error for a value that has none yet."""
     value = concrete(x)
     if value is None:
         raise errors.concretization_error(x.value)
-    return np.asarray(value)
+    return np.asarray(devices.fetch(value))
 
 
 def wrap_dim(dim: int, ndim: int) -> int:

@@ -11,7 +11,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY
 from compat.torch.promotion import broadcast_shapes
 from compat.torch.tensor import from_array, wrap_dim, wrap_dims
-from minigrad import core
+from minigrad import core, devices
 from minigrad.imperative import views
 from minigrad.core import aval_of
 from minigrad.ops.indexing import GatherDimensionNumbers, gather
@@ -451,5 +451,5 @@ def contiguous(input, memory_format=None):
         return input
     copy = UNARY["clone"](input)
     if copy.spec.concrete:
-        copy.value = np.ascontiguousarray(copy.value)
+        copy.value = devices.contiguous(copy.value)
     return copy

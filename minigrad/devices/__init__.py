@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from kernels.worlds import fetch
 from minigrad import core
 from minigrad.core import Tensor
 
@@ -52,8 +53,15 @@ class World:
 
     def implementation(self, primitive) -> Callable:
         """The kernel of a primitive. One that runs a program (`scan`, `cond`) is the table's own,
-        which finds the programs' kernels by the arrays again."""
-        return self.kernels.implementations.get(primitive.name) or primitive.impl
+        which finds the programs' kernels by the arrays again. What nobody wrote a kernel for (a
+        callback, a function of SciPy's) goes through the host, and says so once."""
+        found = self.kernels.implementations.get(primitive.name)
+        if found is None:
+            found = primitive.impl if primitive.name in ANYWHERE else \
+                getattr(primitive, "on_device", None) or \
+                self.kernels.through_host(primitive.name, primitive.impl)
+            self.kernels.implementations[primitive.name] = found
+        return found
 
     def place(self, array) -> Device:
         return cuda(self.kernels.index_of(array))
@@ -77,13 +85,20 @@ class World:
         return value
 
 
+ANYWHERE = frozenset(  # kernels that run programs, or operators alone, on arrays of any kind
+    "jit remat2 custom_jvp_call custom_lin custom_vjp_call linear_call scan while cond reduce "
+    "reduce_window custom_linear_solve approx_top_k stop_gradient symmetric_product psum pmax pmin "
+    "axis_index all_gather ppermute all_to_all".split())
+
 # ------------------------------------------------------------------ which there are
 
 
 @functools.lru_cache(maxsize=1)
 def opened() -> World:
-    """The world of CuPy's arrays. Raises ImportError or RuntimeError where there is none."""
-    from kernels import cupy_gpu  # CuPy is loaded when the first value goes to a device
+    """The world of CuPy's arrays. Raises RuntimeError where there is no device."""
+    if reason := availability():
+        raise RuntimeError(reason)
+    from kernels import cupy_gpu  # CuPy's kernels are loaded when the first value goes to a device
 
     world = World(cupy_gpu)
     core.worlds[world.array_type] = world
@@ -99,14 +114,17 @@ def cuda(index: int = 0) -> Device:
 def availability() -> str:
     """Why there is no device, or "" if there is one."""
     try:
-        return "" if opened().kernels.count() else "no CUDA device was found"
+        return "" if count() else "CuPy finds no CUDA device"
     except (ImportError, RuntimeError) as error:
         return f"{type(error).__name__}: {error}"
 
 
 def count() -> int:
-    """How many CUDA devices there are."""
-    return opened().kernels.count() if not availability() else 0
+    """How many CUDA devices there are. Raises ImportError without CuPy, RuntimeError without a
+    driver."""
+    from kernels import cupy_device  # loads CuPy
+
+    return cupy_device.count()
 
 
 def forget() -> None:
@@ -147,21 +165,15 @@ def common_place(specs: Sequence) -> Any:
     return found[0]
 
 
-def check_same(specs: Sequence) -> None:
-    """Refuse the user's Tensors on several devices; scalars of the host go anywhere."""
-    place = common_place(specs)
-    if place is True:
-        return
-    for s in specs:
-        if s is not None and s.shape and s.concrete is True:
-            first = next(x for x in specs if x is not None and (x.shape or type(x.concrete)
-                                                                is Device))
-            raise RuntimeError(mixed(place, "cpu") if first is not s else mixed("cpu", place))
+def strangers(tensors: Sequence) -> list[Tensor]:
+    """The Tensors of the host among those of a device, but for scalars, which go anywhere. Raises
+    for several devices."""
+    place = common_place([t.spec for t in tensors])
+    return [] if place is True else [t for t in tensors if t.spec.shape and t.spec.concrete is True]
 
 
-def mixed(*places) -> str:
-    """PyTorch's words, which name a device before the CPU."""
-    first, second = sorted(map(str, places), key=lambda name: name == "cpu")
+def mixed(first, second) -> str:
+    """PyTorch's words."""
     return ("Expected all tensors to be on the same device, but found at least two devices, "
             f"{first} and {second}!")
 
@@ -179,16 +191,30 @@ def put(array, device: Device | None):
     return device.world.kernels.put(array if here is None else array, device.index)
 
 
-def fetch(array):
-    """The numbers of any array as one of NumPy's. This is the only way back from a device, and
-    waits for it."""
-    world = core.worlds.get(type(array))
-    return array if world is None else world.kernels.fetch(array)
-
-
 def alike(array, other):
     """`array` in the memory that `other` is in."""
     return put(array, device_of(other)) if core.worlds else array
+
+
+CUDA_KINDS = (2, 3, 13)  # of DLPack's device types: CUDA, its pinned and its managed memory
+
+
+def from_dlpack(x):
+    """Another library's array, as one of NumPy's or of the device it lies on, without a copy."""
+    kind, _ = x.__dlpack_device__()
+    return opened().kernels.from_dlpack(x) if kind in CUDA_KINDS else np.from_dlpack(x)
+
+
+def address(array) -> int:
+    """Where the numbers of an array begin."""
+    world = core.worlds.get(type(array))
+    return array.__array_interface__["data"][0] if world is None else world.kernels.address(array)
+
+
+def contiguous(array):
+    """The array, or a copy, in the order of its indices."""
+    world = core.worlds.get(type(array))
+    return (np if world is None else world.kernels).ascontiguousarray(array)
 
 
 def share_memory(x, y) -> bool:

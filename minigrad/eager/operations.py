@@ -17,7 +17,7 @@ import numpy as np
 
 from minigrad import core
 from minigrad.derive import as_operation
-from minigrad.devices import check_same, common_place
+from minigrad.devices import common_place
 from minigrad.eager import record
 from minigrad.core import (
     EVAL, ONCE, PYTHON_SCALARS, Spec, Tensor, box, caches_to_clear, get_mode, inlining, make_box,
@@ -79,7 +79,6 @@ class Op:
         except TypeError:  # a static argument that cannot be hashed: nothing is kept
             return self.make_run(mode, operands, specs, statics)(*operands)
         if run is None:
-            check_same(specs)
             boxes = [a for a in operands if isinstance(a, Tensor)]
             if not self.view and record.is_rare((self, key), mode, boxes):
                 return self.run_once(mode, operands, specs, statics)

@@ -122,7 +122,7 @@ def run_once(mode: Mode, primitive: Primitive, boxes: Sequence[Tensor], params: 
     values = [core.to_array(b) for b in boxes]
     place = common_place([b.spec for b in boxes])
     if place is not True:
-        values = [place.world.asarray(v) for v in values]
+        values = [place.world.constant(v) for v in values]
     try:
         avals = primitive.abstract(*[b.spec.aval for b in boxes], **params)
     except (TypeError, ValueError) as error:

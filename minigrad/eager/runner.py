@@ -101,7 +101,7 @@ def unboxed(argument: str, spec: Spec, entry: Entry) -> str:
     """How the array comes out of the box; a Python scalar becomes one where arrays are met."""
     if spec.concrete != "python":
         at_home = entry.place is True or type(spec.concrete) is Device
-        return f"{argument}_box.value" if at_home else f"asarray({argument}_box.value)"
+        return f"{argument}_box.value" if at_home else f"constant({argument}_box.value)"
     if entry.place is True and any(a.shape for a in entry.out_avals):
         return f"array({argument}_box, {spec.dtype.name})"
     return f"{spec.dtype.name}.type({argument}_box)"

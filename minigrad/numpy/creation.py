@@ -7,8 +7,10 @@ import operator
 
 import numpy as np
 
-from minigrad import errors
-from minigrad.core import PYTHON_SCALARS, Tensor, aval_of, box, scalar_dtype, table
+from minigrad import devices, errors
+from minigrad.core import (
+    PYTHON_SCALARS, Tensor, aval_of, box, scalar_dtype, table, worlds,
+)
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import (
     convert, inexact, operand, promote_dtypes, promoted, result_type, settled, shape_of,
@@ -215,6 +217,8 @@ def from_value(value, dtype, cls):
             raise TypeError(f"Value '{value}' with dtype object is not a valid JAX array type. "
                             "Only arrays of numeric types are supported by JAX.")
         return box(plain.astype(target), cls)
+    if type(value) in worlds:
+        return box(value, cls)
     if isinstance(value, (np.ndarray, np.generic)):
         return box(value if dtype is None else np.asarray(value, dtype), cls)
     if value is None:
@@ -233,7 +237,7 @@ def from_dlpack(x) -> Tensor:
 
     Raises AttributeError for an object without `__dlpack__`. Source: the array API standard.
     """
-    return box(np.from_dlpack(x))
+    return box(devices.from_dlpack(x))
 
 
 def join_nested(value, dtype):

@@ -15,7 +15,7 @@ import numpy as np
 from minigrad import errors
 from minigrad.show import origins
 from minigrad.batch import BatchTracer
-from minigrad.core import Tensor, Tracer, table
+from minigrad.core import Tensor, Tracer, fetch, table, worlds
 from minigrad.forward import JVPTracer
 from minigrad.numpy import elementwise, indexing, linear
 
@@ -106,7 +106,8 @@ def number(kind: Callable, error: Callable):
         value = concrete(self)
         if value is None:
             raise error(self)
-        return kind(np.asarray(value).item() if self.size == 1 else np.asarray(value))
+        value = np.asarray(fetch(value))
+        return kind(value.item() if self.size == 1 else value)
 
     return method
 
@@ -147,14 +148,14 @@ def to_index(self) -> int:
     value = concrete(self)
     if value is None:
         raise index_error(self)
-    return operator.index(np.asarray(value)[()])
+    return operator.index(np.asarray(fetch(value))[()])
 
 
 def to_bool(self) -> bool:
     value = concrete(self)
     if value is None:
         raise bool_error(self)
-    return bool(np.asarray(value))
+    return bool(np.asarray(fetch(value)))
 
 
 def iterate(self):
@@ -168,14 +169,20 @@ def iterate(self):
 
 def dlpack(self, **options):
     """The array as a DLPack capsule, which other libraries read without copying."""
-    return np.asarray(to_host(self)).__dlpack__(**options)
+    return exported(self).__dlpack__(**options)
 
 
 def dlpack_device(self) -> tuple[int, int]:
-    return np.asarray(to_host(self)).__dlpack_device__()
+    return exported(self).__dlpack_device__()
 
 
-def to_host(x: Tensor):
+def exported(x: Tensor):
+    """The array, where it lies."""
+    value = to_value(x)
+    return value if type(value) in worlds else np.asarray(value)
+
+
+def to_value(x: Tensor):
     if not x.spec.concrete:
         raise traced_error(errors.TracerArrayConversionError,
                            "The numpy.ndarray conversion method __array__() was called on", x)
@@ -183,7 +190,7 @@ def to_host(x: Tensor):
 
 
 def to_numpy(self, dtype=None, copy=None):
-    return np.array(to_host(self), dtype, copy=copy)
+    return np.array(fetch(to_value(self)), dtype, copy=copy)
 
 
 METHODS = {f"__{name}__": binary(*row) for name, row in (BINARY | COMPARISONS).items()}

@@ -33,7 +33,7 @@ from tests.fake_cupy import functions
 from tests.fake_cupy.arrays import counts, ndarray
 from tests.fake_cupy.names import kept
 
-DEVICE_KERNELS = ("cupy_gpu", "cupy_arrays", "cupy_linalg", "segments")
+DEVICE_KERNELS = ("cupy_gpu", "cupy_arrays", "cupy_linalg", "cupy_device", "segments")
 _ = ml_dtypes
 
 

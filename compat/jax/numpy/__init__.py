@@ -14,7 +14,9 @@ import numpy as np
 import minigrad.numpy as functions
 from compat.jax import face
 from compat.jax.array import Array, canonical_dtype
+from compat.jax.devices import CHOSEN, Device, moved
 from compat.jax.numpy import dtypes
+from minigrad import devices as places
 from minigrad.core import Tensor
 from minigrad.numpy import creation, indexing, operators, selecting
 
@@ -182,12 +184,15 @@ pow = power
 def array(object, dtype=None, copy=True, order="K", ndmin=0, *, device=None):
     """An Array of a number, a nested list, or of arrays."""
     dtype = None if dtype is None else canonical_dtype(creation.canonical_dtype(dtype))
-    return face.as_array(creation.array(object, dtype, copy, ndmin, cls=Array))
+    made = face.as_array(creation.array(object, dtype, copy, ndmin, cls=Array))
+    if device is None and CHOSEN and not isinstance(object, Array):
+        device = CHOSEN[-1]
+    return moved(made, device) if isinstance(device, Device) else made
 
 
 def asarray(a, dtype=None, order=None, *, copy=None, device=None):
     """`a` as an Array, itself if it is one."""
-    return array(a, dtype, copy=copy is True)
+    return array(a, dtype, copy=copy is True, device=device)
 
 
 def astype(x, dtype, /, *, copy=False, device=None):
@@ -207,7 +212,7 @@ cast = face.eager(creation.astype, "astype")
 
 def from_dlpack(x, /, *, device=None, copy=None):
     """An Array of what another library exports by DLPack."""
-    return face.as_array(np.from_dlpack(x))
+    return face.as_array(places.from_dlpack(x))
 
 
 def copy(a, order=None):

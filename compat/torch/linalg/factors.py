@@ -6,6 +6,7 @@ from __future__ import annotations
 import numpy as np
 
 from compat.torch import joining as j
+from compat.torch.devices import beside
 from compat.torch.linalg.checks import LinAlgError, check, failed, first_bad, named, op
 from compat.torch.tensor import Tensor, array_of, from_array, known, of_face
 from minigrad.core import aval_of, table
@@ -39,7 +40,7 @@ def cholesky(A, *, upper=False):
 
 
 def leading_minor(A) -> int:
-    for matrix in np.asarray(A.value).reshape(-1, *A.spec.shape[-2:]):
+    for matrix in array_of(A).reshape(-1, *A.spec.shape[-2:]):
         for k in range(1, len(matrix) + 1):
             if np.linalg.eigvalsh(matrix[:k, :k]).min() <= 0:
                 return k
@@ -49,7 +50,7 @@ def leading_minor(A) -> int:
 def info_of(out, batch) -> Tensor:
     bad = ~np.isfinite(array_of(out)).all((-2, -1)) if known(out) \
         else np.zeros(batch, bool)
-    return from_array(np.asarray(bad, np.int32))
+    return beside(out, from_array(np.asarray(bad, np.int32)))
 
 
 def cholesky_ex(A, *, upper=False, check_errors=False):

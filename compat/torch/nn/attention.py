@@ -243,4 +243,5 @@ class Transformer(Layer, settings=(
     @staticmethod
     def generate_square_subsequent_mask(sz, device=None, dtype=None):
         """-inf above the diagonal, 0 elsewhere."""
-        return creation.full((sz, sz), -math.inf, dtype=dtype or get_default_dtype()).triu(1)
+        mask = creation.full((sz, sz), -math.inf, dtype=dtype or get_default_dtype()).triu(1)
+        return mask if device is None else mask.to(device)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from compat.torch import creation
+from compat.torch.dtypes import DEFAULTS
 from compat.torch.nn import functional as F
 from compat.torch.nn.module import Module
 from compat.torch.tensor import Parameter
@@ -67,9 +68,16 @@ def write_init(cls: type, settings: str, buffers: list[str]) -> None:
     cls.__init__ = written("__init__", f"self, {settings}", [
         "start(self)", *(f"self.{n} = {n}" for n in kept),
         *(f"self.register_buffer('{n}', {n})" for n in buffers if n in cls._settings),
-        f"build(self, {', '.join(f'{n}={n}' for n in handed)})"],
-        F=F, start=Module.__init__, build=cls._build)
+        f"build(self, {', '.join(f'{n}={n}' for n in handed)})",
+        *(["if device is not None or DEFAULTS: placed(self, device)"]
+          if "device" in cls._settings else [])],
+        DEFAULTS=DEFAULTS, placed=placed, F=F, start=Module.__init__, build=cls._build)
     cls.__init__.__qualname__ = f"{cls.__name__}.__init__"
+
+
+def placed(module: Module, device) -> None:
+    """A new module with its parameters on the device that it is told, or on the default one."""
+    module.to(DEFAULTS[-1] if device is None else device)
 
 
 def write_forward(cls: type, function: Callable, inputs: str) -> None:

@@ -353,7 +353,7 @@ class Module(Stateful):
 
     def to_empty(self, *, device=None, recurse: bool = True):
         """Parameters and buffers with values that mean nothing."""
-        return self._apply(lambda t: t.new_empty(t.shape), recurse)
+        return self._apply(lambda t: t.new_empty(t.shape, device=device), recurse)
 
     def share_memory(self):
         return self._apply(lambda t: t)

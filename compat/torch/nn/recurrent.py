@@ -8,7 +8,6 @@ import warnings
 
 import numpy as np
 
-from compat.torch import creation
 from compat.torch.joining import cat, stack
 from compat.torch.nn import functional as F
 from compat.torch.nn import init
@@ -150,7 +149,7 @@ class RNNBase(Layer, settings="mode, " + SETTINGS.format("", "proj_size=0, "), s
             batch = x.shape[1]
         if states is None:
             count = self.num_layers * (2 if self.bidirectional else 1)
-            states = [creation.zeros(count, batch, size, dtype=x.dtype)
+            states = [x.new_zeros(count, batch, size)
                       for size in self.state_sizes()]
         elif order is not None:
             states = [s.index_select(1, order) for s in states]
@@ -249,7 +248,7 @@ class RNNCellBase(Layer, shown="input_size hidden_size bias?",
         single = input.dim() == 1
         input = input.unsqueeze(0) if single else input
         if states is None:
-            states = [creation.zeros(input.size(0), self.hidden_size, dtype=input.dtype)] \
+            states = [input.new_zeros(input.size(0), self.hidden_size)] \
                 * (2 if lstm else 1)
         elif single:
             states = [s.unsqueeze(0) for s in states]

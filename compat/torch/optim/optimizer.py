@@ -17,6 +17,7 @@ import numpy as np
 
 from compat.torch.autograd import enable_grad, no_grad
 from compat.torch.creation import tensor, zeros_like
+from compat.torch.devices import beside
 from compat.torch.operation import operation
 from compat.torch.tensor import Tensor
 from compat.torch.written import parameters_of, written
@@ -218,8 +219,8 @@ for _name in HOOKS:
 def restored(param, key: str, value):
     """A value of a loaded state, in the dtype of its parameter (step counters keep theirs)."""
     if isinstance(value, Tensor):
-        return value.clone() if key == "step" or not param.is_floating_point() else \
-            value.to(param.dtype, copy=True)
+        return beside(param, value.clone() if key == "step" or not param.is_floating_point() else
+                      value.to(param.dtype, copy=True))
     if isinstance(value, dict):
         return {k: restored(param, key, v) for k, v in value.items()}
     return [restored(param, key, v) for v in value] if type(value) is list else value
@@ -324,7 +325,7 @@ def optimizer(name: str, rule: Callable, settings: str, base: type = RuleOptimiz
     def fill(self, group, param):
         made = {n: initial[n](group, param) if n in initial else zeros_like(param)
                 for n in states if n not in needs or group[needs[n]]}
-        return {n: value for n, value in made.items() if value is not None}
+        return {n: beside(param, value) for n, value in made.items() if value is not None}
 
     return type(name, (base,), {
         "rule": staticmethod(op), "initial": fill, "__doc__": rule.__doc__,

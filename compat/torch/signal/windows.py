@@ -8,6 +8,7 @@ import math
 import numpy as np
 
 from compat.torch.creation import finish
+from compat.torch.devices import placed
 from compat.torch.dtypes import strided, to_numpy_or_none
 from minigrad.core import config
 
@@ -100,10 +101,10 @@ def of_torch(name: str, *own: str):
         formula, given = WINDOWS[name] if not own or own == ("beta",) else WINDOWS_OF_TORCH[name]
         given = given | dict(zip(own, values)) | named
         if window_length <= 1:
-            return finish(np.ones(window_length, kind), requires_grad)
+            return placed(finish(np.ones(window_length, kind), requires_grad), device, None)
         numbers = formula(np.arange(window_length, dtype=np.float64),
                           window_length + periodic, **given)
-        return finish(numbers.astype(kind), requires_grad)
+        return placed(finish(numbers.astype(kind), requires_grad), device, None)
 
     fn.__name__ = fn.__qualname__ = f"{name}_window"
     return fn

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from compat.torch.pointwise import PAIRS
+from compat.torch.devices import beside
 from compat.torch.random import draw
 from compat.torch.tensor import from_array
 from minigrad import core
@@ -35,7 +36,8 @@ def memory_order(input) -> list[int]:
 def kept(input, shape, p: float):
     """A mask of ones and zeros, each zero with probability p."""
     order = memory_order(input) if shape == input.spec.shape else list(range(len(shape)))
-    mask = draw("bernoulli", [shape[d] for d in order], input.spec.dtype, probability=1 - p)
+    mask = beside(input, draw("bernoulli", [shape[d] for d in order], input.spec.dtype,
+                              probability=1 - p))
     if order != sorted(order):
         mask = mask.permute([order.index(d) for d in range(len(order))])
     return mask

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 
-import numpy as np
 
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
@@ -13,7 +12,7 @@ from compat.torch.promotion import cast, expanded, inexact, together
 from compat.torch.reductions import log_softmax_op
 from compat.torch.reductions import mean as mean_all
 from compat.torch.reductions import sum as sum_all
-from compat.torch.tensor import known
+from compat.torch.tensor import array_of, at_hand
 from minigrad.core import I64, aval_of
 from minigrad.numpy.windows import FEW_CLASSES, only, picked
 from minigrad.ops import elementwise as e
@@ -160,8 +159,8 @@ def check_targets(input, target, ignore_index: int) -> None:
                          f"({own[0] if own else 0}).")
     if target.spec.dtype.kind not in "iu":
         raise RuntimeError(f"expected scalar type Long but found {target.type_name()[:-6]}")
-    if known(target):
-        array = np.asarray(target.value)
+    if at_hand(target):
+        array = array_of(target)
         if not array.size or array.min() >= 0 and array.max() < classes:
             return
         wrong = array[((array < 0) | (array >= classes)) & (array != ignore_index)]

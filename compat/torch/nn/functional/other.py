@@ -15,7 +15,7 @@ from compat.torch.pointwise import like
 from compat.torch.promotion import cast, expand_to, expanded, inexact
 from compat.torch.reductions import axes_of, fold, root, spread
 from compat.torch.joining import constant_pad
-from compat.torch.tensor import array_of, from_array, known
+from compat.torch.tensor import array_of, at_hand, from_array
 from minigrad.core import I64, aval_of
 from minigrad.ops import elementwise as e
 from minigrad.ops.indexing import CLIP, GatherDimensionNumbers, gather
@@ -43,8 +43,8 @@ def check_indices(input, count: int) -> None:
         raise RuntimeError("Expected tensor for argument #1 'indices' to have one of the following "
                            f"scalar types: Long, Int; but got torch.{input.type_name()} instead "
                            "(while checking arguments for embedding)")
-    if known(input) and input.numel():
-        array = np.asarray(input.value)
+    if at_hand(input) and input.numel():
+        array = array_of(input)
         if array.min() < 0 or array.max() >= count:
             raise IndexError("index out of range in self")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from compat.torch.devices import beside
 from compat.torch.nn.functional.activations import (
     celu, elu, hardtanh, leaky_relu, relu, selu, softmax, threshold, where,
 )
@@ -50,7 +51,8 @@ def rrelu(input, lower=1.0 / 8, upper=1.0 / 3, training=False, inplace=False):
 
 def gumbel_softmax(logits, tau=1, hard=False, eps=1e-10, dim=-1):
     """A sample of a softened one-hot distribution. Source: Jang et al. (2017)."""
-    noise = draw("exponential", logits.spec.shape, logits.spec.dtype, rate=1.0).log()
+    noise = beside(logits, draw("exponential", logits.spec.shape, logits.spec.dtype,
+                                rate=1.0)).log()
     soft = softmax((logits - noise) / tau, dim)
     if not hard:
         return soft
