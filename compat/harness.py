@@ -238,12 +238,17 @@ def run(cases: Sequence, checks: Sequence[str] = CHECKS, wide: bool = True,
         compat.jax.config.update("jax_enable_x64", wide)
         with np.errstate(all="ignore"):
             for i, harness in enumerate(cases):
-                found += outcomes(harness, checks, direct)
+                fresh = list(outcomes(harness, checks, direct))
+                found += fresh
+                for o in fresh if progress else []:
+                    if o.problem:
+                        print(f"{o.name[:90]} {o.check}: {o.problem[:160]}", file=sys.stderr)
                 if i % 200 == 199:
                     jax.clear_caches()
                     if progress:
-                        print(f"{i + 1} of {len(cases)}, {time.monotonic() - start:.0f} s",
-                              file=sys.stderr)
+                        agree = sum(o.problem is None for o in found)
+                        print(f"{i + 1} of {len(cases)} cases, {agree} of {len(found)} agree, "
+                              f"{time.monotonic() - start:.0f} s", file=sys.stderr, flush=True)
     return found
 
 

@@ -24,7 +24,9 @@ from jax._src import tree_util
 from jax.extend import core as jax_core
 from jax.extend.source_info_util import register_exclusion, summarize
 
+from compat.jax import lax
 from compat.jax.array import Array, canonical_dtype
+from compat.jax.jitting import ShapeDtypeStruct, make_jaxpr
 from kernels.indexing import GatherDimensionNumbers, GatherScatterMode, ScatterDimensionNumbers
 from kernels.windows import ConvDimensionNumbers
 from minigrad import core
@@ -42,7 +44,6 @@ from minigrad.program import Eqn, Jaxpr, Var, eval_jaxpr
 from minigrad.tree import register_foreign
 
 register_exclusion(__file__)  # the line that an error names is the user's
-
 
 
 def real_jax_container(kind: type) -> tuple[Callable, Callable] | None:
@@ -424,7 +425,19 @@ def debug_print(translation: Translation, eqn, params: dict):
     return "debug_callback", {"callback": show, "result_avals": ()}
 
 
+def composed(function: Callable) -> Callable:
+    """The rule of a primitive of JAX's that is a function of others here."""
+
+    def rule(translation: Translation, eqn, params: dict):
+        types = [ShapeDtypeStruct(v.aval.shape, dtype_from_jax(v.aval.dtype)) for v in eqn.invars]
+        program = make_jaxpr(functools.partial(function, **translation.params(params)))(*types)
+        return "jit", {"jaxpr": program, "name": eqn.primitive.name}
+
+    return rule
+
+
 RULES: dict[str, Callable] = {
+    "ragged_dot_general": composed(lax.ragged_dot_general),
     "debug_callback": debug_callback, "debug_print": debug_print,
     "remat2": remat, "checkpoint": remat, "custom_jvp_call": custom_jvp,
     "custom_vjp_call": custom_vjp, "random_seed": with_fry, "random_wrap": with_fry,

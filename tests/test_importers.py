@@ -99,6 +99,8 @@ PROGRAMS = {
     "slogdet": lambda x: jnp.linalg.slogdet(jnp.outer(x, x) + jnp.eye(3)),
     "odeint": lambda x: odeint(lambda y, t: -y * t, x, jnp.linspace(0, 1, 3)),
     "a barrier": lambda x: lax.optimization_barrier(jnp.sin(x)) + jax.device_put(x),
+    "ragged products": lambda x: lax.ragged_dot(
+        jnp.outer(x, x), jnp.ones((2, 3, 4)), jnp.array([1, 2], jnp.int32)),
     "erf and its kin": lambda x: jax.scipy.special.erf(x) + jax.scipy.special.gammaln(x + 1),
 }
 
@@ -240,14 +242,15 @@ def test_sixty_four_bits_where_x64_is_on():
     assert compat.from_jax(jnp.sin)(X.astype(np.float64)).dtype == np.float32
 
 
-@pytest.mark.parametrize("wide", [True, False])
-def test_some_of_jaxs_own_cases(wide):
-    """All of them: `python -m compat.harness`. Complex maxima of nan keep to NumPy's order, and
-    the places of equal half floats in approx_top_k are any."""
+@pytest.mark.parametrize("wide, direct", [(True, False), (False, False), (True, True)])
+def test_some_of_jaxs_own_cases(wide, direct):
+    """All of them: `python -m compat.harness`, and with `--direct` over the face itself. Complex
+    maxima of nan keep to NumPy's order, and the places of equal half floats in approx_top_k are
+    any."""
     from compat.harness import harnesses, report, run
 
     try:
-        found = run(harnesses(every=120), wide=wide)
+        found = run(harnesses(every=120), wide=wide, direct=direct)
     finally:
         compat.jax.config.update("jax_enable_x64", False)
     assert [o for o in found if o.problem] == [], report(found)

@@ -100,6 +100,8 @@ def narrowed(x):
     if isinstance(x, np.dtype) or isinstance(x, type) and (
             issubclass(x, np.generic) or hasattr(x, "dtype")):
         return canonical_dtype(x)
+    if x is object:
+        raise TypeError(f"JAX only supports number, bool, and string dtypes, got dtype {x}")
     return x
 
 

@@ -175,8 +175,8 @@ def geomspace(start, stop, num=50, endpoint=True, dtype=None, axis=0):
     """`num` numbers from `start` to `stop`, in equal ratios."""
     exponents = linspace(elementwise.log10(start), elementwise.log10(stop), num, endpoint,
                          axis=axis)
-    out = elementwise.power(10.0, exponents)
-    return out if dtype is None else convert(out, np.dtype(dtype))
+    used = inexact(result_type(start, stop)) if dtype is None else np.dtype(dtype)
+    return convert(elementwise.power(10.0, exponents), used)
 
 
 # ------------------------------------------------------------------ from values

@@ -76,7 +76,7 @@ maximum, minimum = binary("maximum", "max"), binary("minimum", "min")
 nextafter = binary("nextafter", "nextafter", inexact)
 arctan2 = binary("arctan2", "atan2", inexact)
 true_divide = divide = binary("divide", "div", inexact)
-square, negative = unary("square", "square"), unary("negative", "neg")
+square, negative = unary("square", "square", numeric), unary("negative", "neg")
 
 
 def add(x, y):
@@ -199,7 +199,7 @@ def remainder(x1, x2):
     """`x1 % x2`, with the sign of `x2`."""
     x1, x2 = promote(x1, x2, to=numeric, name="remainder")
     if dtype_kind(aval_of(x1).dtype) in "iu":
-        x2 = where(table["eq"](x2, 0), settled(1, aval_of(x2).dtype), x2)
+        x2 = where(table["eq"](x2, 0), one_like(x2), x2)
     rest = table["rem"](x1, x2)
     nonzero = table["ne"](rest, 0)
     wrong_sign = table["and"](table["ne"](table["lt"](rest, 0), table["lt"](x2, 0)), nonzero)
@@ -223,8 +223,12 @@ def fmod(x1, x2):
     """The remainder with the sign of `x1`, as C's fmod."""
     x1, x2 = promote(x1, x2, to=numeric, name="fmod")
     if dtype_kind(aval_of(x1).dtype) in "iu":
-        x2 = where(table["eq"](x2, 0), settled(1, aval_of(x2).dtype), x2)
+        x2 = where(table["eq"](x2, 0), one_like(x2), x2)
     return table["rem"](x1, x2)
+
+
+def one_like(x):
+    return settled(1, aval_of(x).dtype, aval_of(x).weak_type)
 
 
 # ------------------------------------------------------------------ exponentials, trigonometry
@@ -365,11 +369,27 @@ sinc_series = [sinc_derivative(0)]
 
 # ------------------------------------------------------------------ comparison, logic, bits
 
-less, less_equal = binary("less", "lt"), binary("less_equal", "le")
-greater, greater_equal = binary("greater", "gt"), binary("greater_equal", "ge")
+
+def ordering(name: str, primitive: str):
+    """A comparison; complex numbers by their real, then their imaginary parts."""
+    p = table[primitive]
+
+    def function(x, y):
+        x, y = promote(x, y, name=name)
+        if dtype_kind(aval_of(x).dtype) != "c":
+            return p(x, y)
+        real, imaginary = ([table[part](a) for a in (x, y)] for part in ("real", "imag"))
+        return table["select_n"](table["eq"](*real), p(*real), p(*imaginary))
+
+    return named(function, name, primitive)
+
+
+less, less_equal = ordering("less", "lt"), ordering("less_equal", "le")
+greater, greater_equal = ordering("greater", "gt"), ordering("greater_equal", "ge")
 equal, not_equal = binary("equal", "eq"), binary("not_equal", "ne")
 bitwise_and, bitwise_or = binary("bitwise_and", "and"), binary("bitwise_or", "or")
-bitwise_xor, left_shift = binary("bitwise_xor", "xor"), binary("left_shift", "shift_left")
+bitwise_xor = binary("bitwise_xor", "xor")
+left_shift = binary("left_shift", "shift_left", numeric)
 bitwise_not = invert = bitwise_invert = unary("bitwise_not", "not")
 bitwise_left_shift = left_shift
 

@@ -4,12 +4,13 @@ Source: jax.numpy."""
 from __future__ import annotations
 
 import math
+import operator
 
 import numpy as np
 
-from minigrad.core import BOOL, aval_of, table
+from minigrad.core import BOOL, aval_of, scalar_dtype, table
 from minigrad.numpy.elementwise import (
-    absolute, add, equal, logical_and, multiply, subtract,
+    absolute, add, equal, greater, less, logical_and, multiply, subtract,
 )
 from minigrad.numpy.promotion import (
     as_is, check_array, convert, inexact, numeric, operand, promote, promote_dtypes, settled,
@@ -124,7 +125,7 @@ def round_(a, decimals):
 def round(a, decimals=0, out=None):
     """Rounded to `decimals` digits, halves to even."""
     check_array("round", a)
-    return round_(a, int(decimals))
+    return round_(a, operator.index(decimals))
 
 
 around = round
@@ -133,8 +134,15 @@ around = round
 @staged
 def rint(x):
     """Rounded to the nearest integer, halves to even."""
-    (x,) = promote(x, to=inexact, name="rint")
+    (x,) = promote(x, to=default_float, name="rint")
+    if kind(x) == "c":
+        return table["complex"](rint(real(x)), rint(imag(x)))
     return table["round"](x, rounding_method=1)
+
+
+def default_float(dtype: np.dtype) -> np.dtype:
+    """Integers become the default float, whatever their width."""
+    return dtype if dtype_kind(dtype) in "fc" else scalar_dtype(float)
 
 
 @staged
@@ -203,14 +211,14 @@ def clip(arr, min=None, max=None):
 def fmin(x1, x2):
     """The smaller one, ignoring NaN."""
     x1, x2 = promote(x1, x2, name="fmin")
-    return where(table["or"](table["lt"](x1, x2), table["ne"](x2, x2)), x1, x2)
+    return where(table["or"](less(x1, x2), table["ne"](x2, x2)), x1, x2)
 
 
 @staged
 def fmax(x1, x2):
     """The larger one, ignoring NaN."""
     x1, x2 = promote(x1, x2, name="fmax")
-    return where(table["or"](table["gt"](x1, x2), table["ne"](x2, x2)), x1, x2)
+    return where(table["or"](greater(x1, x2), table["ne"](x2, x2)), x1, x2)
 
 
 # ------------------------------------------------------------------ complex numbers
@@ -242,7 +250,7 @@ conj = conjugate
 @staged(static=("deg",))
 def angle(z, deg=False):
     """The angle of a complex number."""
-    (z,) = promote(z, to=inexact, name="angle")
+    (z,) = promote(z, to=default_float, name="angle")
     horizontal, vertical = real(z), imag(z)
     out = table["atan2"](vertical, horizontal)
     return multiply(out, settled(180 / math.pi, aval_of(out).dtype)) if deg else out
@@ -275,7 +283,8 @@ def isclose(a, b, rtol=1e-05, atol=1e-08, equal_nan=False):
     if kind(a) == "b":
         return table["eq"](a, b)
     distance, size = absolute(subtract(a, b)), absolute(b)
-    return table["le"](*promote(distance, add(atol, multiply(rtol, size)), name="isclose"))
+    near = table["le"](*promote(distance, add(atol, multiply(rtol, size)), name="isclose"))
+    return convert(near, BOOL)
 
 
 @staged(static=("equal_nan",))

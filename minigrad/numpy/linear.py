@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from minigrad.core import BOOL, aval_of, table
+from minigrad.numpy.elementwise import multiply
 from minigrad.numpy.promotion import (
     check_array, convert, operand, promote_dtypes, result_type, shape_of,
 )
@@ -126,7 +127,7 @@ def outer(a, b):
     """The products of all pairs of elements."""
     a, b = promote_dtypes(a, b)
     a, b = (reshape_to(x, (aval_of(x).size,)) for x in (a, b))
-    return table["mul"](expand_dims(a, (1,)), expand_dims(b, (0,)))
+    return multiply(expand_dims(a, (1,)), expand_dims(b, (0,)))
 
 
 def tensordot(a, b, axes=2, *, precision=None, preferred_element_type=None):

@@ -54,6 +54,8 @@ def tri(N, M=None, k=0, dtype=None):
 def eye(N, M=None, k=0, dtype=None):
     """Ones on diagonal `k`."""
     shape = (operator.index(N), operator.index(N if M is None else M))
+    if min(shape) < 0:
+        raise ValueError(f"negative dimensions are not allowed, got {N} and {M}")
     rows, columns = grid(shape, 0), grid(shape, 1)
     on = table["eq"](table["add"](rows, k), columns)
     return convert(on, scalar_dtype(float) if dtype is None else np.dtype(dtype))

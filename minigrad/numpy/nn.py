@@ -47,7 +47,7 @@ def relu_(x):
 
 relu_.__name__ = "relu"
 relu_rule = with_rule(relu_, lambda t, out, x: table["select_n"](
-    table["gt"](x, 0), zeros_like(t), t))
+    ew.greater(x, 0), zeros_like(t), t))
 
 
 def relu(x):
@@ -61,7 +61,7 @@ def relu6_(x):
 
 relu6_.__name__ = "relu6"
 relu6_rule = with_rule(relu6_, lambda t, out, x: table["select_n"](
-    table["and"](table["gt"](x, 0), table["lt"](x, 6)), zeros_like(t), t))
+    table["and"](ew.greater(x, 0), ew.less(x, 6)), zeros_like(t), t))
 
 
 def relu6(x):
@@ -84,8 +84,8 @@ def softplus(x):
 @staged
 def sparse_plus(x):
     """0 below -1, x above 1, a parabola between."""
-    return choose(table["le"](x, -1.0), 0.0,
-                  choose(table["ge"](x, 1.0), x, ew.divide(ew.power(ew.add(x, 1.0), 2), 4)))
+    return choose(ew.less_equal(x, -1.0), 0.0,
+                  choose(ew.greater_equal(x, 1.0), x, ew.divide(ew.power(ew.add(x, 1.0), 2), 4)))
 
 
 @staged
@@ -115,23 +115,23 @@ def log_sigmoid(x):
 @staged
 def elu(x, alpha=1.0):
     """x above 0, alpha (exp(x) - 1) below."""
-    above = table["gt"](x, 0)
-    safe = choose(table["gt"](x, 0), 0.0, x)  # exp of a large x would be infinite
+    above = ew.greater(x, 0)
+    safe = choose(ew.greater(x, 0), 0.0, x)  # exp of a large x would be infinite
     return choose(above, x, ew.multiply(alpha, ew.expm1(safe)))
 
 
 @staged
 def leaky_relu(x, negative_slope=1e-2):
     """x above 0, a small multiple of it below."""
-    above = table["ge"](x, 0)
+    above = ew.greater_equal(x, 0)
     return choose(above, x, ew.multiply(negative_slope, x))
 
 
 @staged
 def hard_tanh(x):
     """x cut off at -1 and 1."""
-    above = table["gt"](x, 1)
-    return choose(above, 1, choose(table["lt"](x, -1), -1, x))
+    above = ew.greater(x, 1)
+    return choose(above, 1, choose(ew.less(x, -1), -1, x))
 
 
 @staged
@@ -193,7 +193,6 @@ def sparse_sigmoid(x):
 @staged
 def squareplus(x, b=4):
     """(x + sqrt(x^2 + b)) / 2."""
-    x, b = promote(x, b, name="squareplus")
     y = ew.add(x, ew.sqrt(ew.add(ew.square(x), b)))
     return ew.divide(y, 2)
 
@@ -222,7 +221,7 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
     if return_sign:
         return out, sign
     if b is not None:
-        return choose(table["lt"](sign, 0), math.nan, out)
+        return choose(ew.less(sign, 0), math.nan, out)
     return out
 
 

@@ -8,7 +8,9 @@ import numpy as np
 
 import minigrad.numpy as mnp
 from minigrad.numpy.staging import staged
-from minigrad.numpy.promotion import check_array, promote_dtypes, promote_inexact
+from minigrad.numpy.promotion import (
+    check_array, complexified, convert, promote_dtypes, promote_inexact,
+)
 from minigrad.core import scalar_dtype, table
 from minigrad.ops.axes import canonical
 from minigrad.ops.families import dtype_kind
@@ -85,8 +87,9 @@ def unwrap(p, discont=None, axis=-1, period=2 * math.pi):
     correction = mnp.where(mnp.abs(step) < (limit if discont is None else discont), 0,
                            turned - step)
     first = mnp.cut(p, axis, 0, 1)
-    return mnp.concatenate([first, mnp.cut(p, axis, 1, p.shape[axis])
-                            + mnp.cumsum(correction, axis=axis)], axis)
+    out = mnp.concatenate([first, mnp.cut(p, axis, 1, p.shape[axis])
+                           + mnp.cumsum(correction, axis=axis)], axis)
+    return convert(out, out.dtype)  # of no weak type
 
 
 # ------------------------------------------------------------------ running
@@ -183,7 +186,8 @@ nanargmin = position_without_nan("nanargmin", math.inf)
 def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False,
                 *, weights=None):
     """The q-quantile of the elements that are not NaN: by linear interpolation between two."""
-    a, q = promote_inexact(a, mnp.asarray(q))
+    (a,) = promote_inexact(a)
+    a, q = promote_dtypes(a, mnp.asarray(q))
     axes = tuple(range(a.ndim)) if axis is None else (axis,) if isinstance(axis, int) else axis
     axes = tuple(canonical(i, a.ndim) for i in axes)
     rest = [i for i in range(a.ndim) if i not in axes]
@@ -208,6 +212,7 @@ def nanquantile(a, q, axis=None, out=None, overwrite_input=False, method="linear
         raise ValueError("method can only be 'linear', 'lower', 'higher', 'midpoint', or "
                          "'nearest'")
     result = picked[method]()
+    result = convert(result, result.dtype)  # of no weak type
     return mnp.reshape(result, (*q.shape, *kept)) if keepdims else result
 
 
@@ -253,8 +258,8 @@ def argpartition(a, kth, axis=-1):
 
 @staged
 def sort_complex(a):
-    """Sorted, and complex."""
-    return mnp.astype(mnp.sort(a, axis=0), mnp.result_type(a, np.complex64))
+    """Sorted along the last axis, and complex."""
+    return mnp.astype(mnp.sort(a), complexified(a.dtype))
 
 
 @staged(static=("rowvar", "dtype"))

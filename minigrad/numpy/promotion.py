@@ -17,8 +17,8 @@ import numpy as np
 
 from minigrad import errors
 from minigrad.core import (
-    BOOL, PYTHON_SCALARS, Aval, Literal, Tensor, aval_of, caches_to_clear, config, make_aval,
-    scalar_dtype, table,
+    BOOL, F32, I32, PYTHON_SCALARS, Aval, Literal, Tensor, aval_of, caches_to_clear, config,
+    make_aval, scalar_dtype, table,
 )
 from minigrad.ops.families import dtype_kind
 
@@ -119,12 +119,15 @@ def as_is(dtype: np.dtype) -> np.dtype:
 
 
 def inexact(dtype: np.dtype) -> np.dtype:
-    """Floating or complex: integers become the default float."""
-    return dtype if dtype_kind(dtype) in "fc" else scalar_dtype(float)
+    """Floating or complex: integers become floats, and only those of 64 bits float64."""
+    if dtype_kind(dtype) in "fc":
+        return dtype
+    return scalar_dtype(float) if dtype.itemsize == 8 else F32
 
 
 def numeric(dtype: np.dtype) -> np.dtype:
-    return scalar_dtype(int) if dtype == BOOL else dtype
+    """Booleans become int32."""
+    return I32 if dtype == BOOL else dtype
 
 
 def complexified(dtype: np.dtype) -> np.dtype:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad.core import BOOL, F32, aval_of, scalar_dtype, table
+from minigrad.core import BOOL, F32, PYTHON_SCALARS, aval_of, scalar_dtype, table
 from minigrad.numpy import elementwise
 from minigrad.numpy.promotion import (
     check_array, convert, inexact, known_index, numeric, operand, promote_dtypes, result_type,
@@ -307,8 +307,8 @@ def running(name: str, primitive: str, promote_bool: bool = True):
             a, axis = reshape_to(a, (math.prod(shape),)), 0
         if dtype is not None:
             a = convert(a, np.dtype(dtype))
-        elif promote_bool:
-            a = convert(a, wide_integer(aval_of(a).dtype), aval_of(a).weak_type)
+        elif promote_bool and aval_of(a).dtype == BOOL:
+            a = convert(a, scalar_dtype(int))
         return table[primitive](a, axis=canonical(axis, len(shape_of(a))), reverse=False)
 
     def function(a, axis=None, dtype=None, out=None):
@@ -354,7 +354,8 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", 
     """The q-quantile over `axis`: NaN where there is a NaN. Source: jax.numpy.quantile."""
     from minigrad.numpy.sorting import sort_values
 
-    a, q = promote_dtypes(a, q, to=inexact)
+    (a,) = promote_dtypes(a, to=inexact)
+    a, q = promote_dtypes(a, q)
     if method not in ("linear", "lower", "higher", "midpoint", "nearest"):
         raise ValueError("method can only be 'linear', 'lower', 'higher', 'midpoint', or "
                          "'nearest'")
@@ -389,7 +390,7 @@ def quantile(a, q, axis=None, out=None, overwrite_input=False, method="linear", 
                               elementwise.multiply(high, high_weight))
     if keepdims:
         out = reshape_to(out, shape_of(q) + kept)
-    return out
+    return convert(out, aval_of(out).dtype)  # of no weak type
 
 
 def at_position(ordered, position, n: int):
@@ -405,8 +406,8 @@ def at_position(ordered, position, n: int):
 
 def percentile(a, q, axis=None, out=None, overwrite_input=False, method="linear", keepdims=False):
     """The quantile at q percent."""
-    return quantile(a, elementwise.true_divide(q, 100), axis, method=method,
-                    keepdims=keepdims)
+    q = q / 100 if type(q) in PYTHON_SCALARS else elementwise.true_divide(q, 100)
+    return quantile(a, q, axis, method=method, keepdims=keepdims)
 
 
 @staged(static=("axis", "out", "overwrite_input", "keepdims"))

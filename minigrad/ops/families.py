@@ -305,13 +305,13 @@ def reduction(name: str, impl, *, jvp: Rules | None = None, transpose=None, acce
 
 
 def zeros_like(x):
-    """Zeros of the shape and dtype of a value, as a broadcast scalar: what a program shows."""
+    """Zeros of the shape and type of a value, as a broadcast scalar: what a program shows."""
     aval = aval_of(x)
-    return full(aval.shape, 0, aval.dtype)
+    return full(aval.shape, 0, aval.dtype, aval.weak_type)
 
 
-def full(shape, value, dtype):
-    filling = np.asarray(value, dtype)[()]
+def full(shape, value, dtype, weak: bool = False):
+    filling = weak_scalar(value, dtype) if weak else np.asarray(value, dtype)[()]
     if not shape:
         return filling
     return table_op("broadcast_in_dim")(filling, shape=tuple(shape), broadcast_dimensions=())

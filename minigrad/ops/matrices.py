@@ -76,7 +76,7 @@ def check_square(name: str, shape) -> None:
 
 
 def complexified(dtype):
-    return dtype if dtype.kind == "c" else complex_dtype(dtype)
+    return dtype if dtype.kind == "c" else complex_dtype(np.result_type(dtype, np.float32))
 
 
 # ------------------------------------------------------------------ products and triangles

@@ -34,7 +34,8 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
     if group_offset is not None:
         raise NotImplementedError("ragged_dot_general with group_offset")
     lhs, rhs, sizes = as_array(lhs), as_array(rhs), as_array(group_sizes)
-    numbers, (axis,), group_axes = ragged_dot_dimension_numbers
+    numbers = ragged_dot_dimension_numbers.dot_dimension_numbers
+    (axis,) = ragged_dot_dimension_numbers.lhs_ragged_dimensions
     (contracting, _), (batch, _) = numbers
     product = lambda a, b: dot_general(a, b, numbers, precision, preferred_element_type)
     if axis in batch:
@@ -46,7 +47,7 @@ def ragged_dot_general(lhs, rhs, group_sizes, ragged_dot_dimension_numbers, prec
     own = lambda mask: jnp.where(mask.reshape(shape), lhs, jnp.zeros((), lhs.dtype))
     if axis in contracting:
         return vmap(lambda mask: product(own(mask), rhs))(inside)
-    (group_axis,) = group_axes
+    (group_axis,) = ragged_dot_dimension_numbers.rhs_group_dimensions
     shifted = tuple(tuple(d - (d > group_axis) for d in side) for side in (
         numbers[0][1], numbers[1][1]))
     one = ((numbers[0][0], shifted[0]), (numbers[1][0], shifted[1]))

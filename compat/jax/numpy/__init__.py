@@ -30,7 +30,7 @@ float16, bfloat16, float32, float64 = (dtypes.float16, dtypes.bfloat16, dtypes.f
 complex64, complex128 = dtypes.complex64, dtypes.complex128
 for _name in dtypes.SMALL:
     globals()[_name] = getattr(dtypes, _name)
-int_, uint, float_, complex_ = dtypes.int32, dtypes.uint32, dtypes.float32, dtypes.complex64
+int_, uint, float_, complex_ = dtypes.int64, dtypes.uint64, dtypes.float64, dtypes.complex128
 single, double = float32, float64
 bool = bool_
 dtype, issubdtype, finfo, iinfo = np.dtype, dtypes.issubdtype, dtypes.finfo, dtypes.iinfo
