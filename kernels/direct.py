@@ -41,7 +41,7 @@ def block_for(features: int, vectors: int) -> tuple[int, int]:
 @lru_cache(1)
 def sum_shapes() -> tuple[tuple[int, int], ...]:
     """(taps, vectors of features) for sums over pixels."""
-    return ((9, 2), (9, 1), (3, 2)) if vector_text.vector_bytes() != 32 else ((5, 2), (3, 2))
+    return ((9, 2), (9, 1), (3, 2)) if vector_text.vector_bytes() != 32 else ((9, 1), (5, 2), (3, 2))
 
 
 def words(text: Text, names, pointers: str) -> dict[str, str]:
@@ -66,7 +66,8 @@ CORRELATE = ("pixels weights out vectors taps first_segment segments blocks bloc
 
 
 def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) -> str:
-    """out[image, block of features, pixels] for units (image, block) in [start, stop).
+    """out[image, features, block of vectors] for units (image, block of vectors) in [start, stop):
+    the pixels that a unit needs stay in the cache while weights stream by.
 
     vectors[vector_blocks * V]: where each vector of pixels begins in a plane; taps[tap_count]: what
     a tap adds to that; segments: (vector of the block, place in the output plane, mask of lanes),
@@ -86,17 +87,19 @@ def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) ->
     weights_of_block = text.let(f"mul i64 {w['features']}, {w['tap_count']}")
     weights_of_block = text.let(f"mul i64 {weights_of_block}, {features}")
     with text.loop("u", "%start", "%stop") as unit:
-        image = text.let(f"udiv i64 {unit.index}, {w['block_count']}")
-        block = text.let(f"urem i64 {unit.index}, {w['block_count']}")
-        row = text.let(f"mul i64 {block}, 3")
-        first_in = text.word(w["blocks"], row)
-        first_out = text.word(w["blocks"], text.let(f"add i64 {row}, 1"))
-        count = text.word(w["blocks"], text.let(f"add i64 {row}, 2"))
-        x0 = v.at(w["pixels"], text.madd(image, w["image"], first_in))
-        w0 = v.at(w["weights"], text.let(f"mul i64 {block}, {weights_of_block}"))
-        out0 = v.at(w["out"], text.madd(image, w["out_image"], first_out))
-        with text.loop("b", "0", w["vector_blocks"]) as b:
-            at = text.let(f"mul i64 {b.index}, {vectors}")
+        image = text.let(f"udiv i64 {unit.index}, {w['vector_blocks']}")
+        vector_block = text.let(f"urem i64 {unit.index}, {w['vector_blocks']}")
+        at = text.let(f"mul i64 {vector_block}, {vectors}")
+        first = text.word(w["first_segment"], vector_block)
+        last = text.word(w["first_segment"], text.let(f"add i64 {vector_block}, 1"))
+        with text.loop("b", "0", w["block_count"]) as block:
+            row = text.let(f"mul i64 {block.index}, 3")
+            first_in = text.word(w["blocks"], row)
+            first_out = text.word(w["blocks"], text.let(f"add i64 {row}, 1"))
+            count = text.word(w["blocks"], text.let(f"add i64 {row}, 2"))
+            x0 = v.at(w["pixels"], text.madd(image, w["image"], first_in))
+            w0 = v.at(w["weights"], text.let(f"mul i64 {block.index}, {weights_of_block}"))
+            out0 = v.at(w["out"], text.madd(image, w["out_image"], first_out))
             places = [v.at(x0, text.word(w["vectors"], text.let(f"add i64 {at}, {i}")))
                       for i in range(vectors)]
             sums = [(v.type, "zeroinitializer")] * (features * vectors)
@@ -116,13 +119,13 @@ def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) ->
             for i, value in enumerate(c.next[2:]):
                 place = text.let(f"getelementptr {v.type}, ptr {kept}, i64 {i}")
                 text.add(f"store {v.type} {value}, ptr {place}, align 64")
-            first = text.word(w["first_segment"], b.index)
-            last = text.word(w["first_segment"], text.let(f"add i64 {b.index}, 1"))
             with text.loop("s", first, last) as s:
                 row = text.let(f"mul i64 {s.index}, 3")
                 which = text.word(w["segments"], row)
                 place = text.word(w["segments"], text.let(f"add i64 {row}, 1"))
-                mask = v.mask(text.word(w["segments"], text.let(f"add i64 {row}, 2")))
+                lanes_of = text.word(w["segments"], text.let(f"add i64 {row}, 2"))
+                mask = v.mask(lanes_of)
+                whole = text.let(f"icmp eq i64 {lanes_of}, {(1 << n) - 1}")
                 with text.loop("f", "0", count) as f:
                     value = text.let(f"getelementptr {v.type}, ptr {kept}, i64 "
                                      f"{text.madd(f.index, vectors, which)}")
@@ -130,6 +133,11 @@ def correlate_ir(name: str, scalar: str, n: int, features: int, vectors: int) ->
                     target = v.at(out0, text.madd(f.index, w["out_feature"], place))
                     text.add(f"br i1 {dense}, label %dense, label %strided")
                     text.label("dense")
+                    text.add(f"br i1 {whole}, label %whole, label %part")
+                    text.label("whole")
+                    text.add(f"store {v.type} {value}, ptr {target}, align {v.align}")
+                    text.add("br label %stored")
+                    text.label("part")
                     text.add(f"call void @llvm.masked.store.{v.suffix}.p0({v.type} {value}, "
                              f"ptr {target}, i32 {v.align}, <{n} x i1> {mask})")
                     text.add("br label %stored")
@@ -313,19 +321,21 @@ def turn_ir(name: str, scalar: str, n: int) -> str:
     return "declare i64 @llvm.smin.i64(i64, i64)\n" + module(name, text, v)
 
 
-PAD = ("source out vectors vector_count features x_image x_feature x_row rows low_row out_rows "
-       "out_columns").split()
+PAD = ("source out vectors vector_count features x_image x_feature x_row rows low_row low_column "
+       "out_rows out_columns full").split()
 
 
 def pad_ir(name: str, scalar: str, n: int) -> str:
     """`pad_planes` for rows without gaps, a vector at a time; units (image, feature).
 
-    vectors: (what to add to the first pixel of a row, lanes that are read, lanes that are written).
+    vectors: (what to add to the first pixel of a row, lanes that are read, lanes that are written:
+    all of them if `full`, as storing some lanes takes AMD's AVX2 twenty cycles).
     """
     text = Text()
     v = Vectors(text, scalar, n)
     w = words(text, PAD, "source out vectors")
     plane = text.let(f"mul i64 {w['out_rows']}, {w['out_columns']}")
+    full = text.let(f"icmp eq i64 {w['full']}, 1")
     with text.loop("u", "%start", "%stop") as unit:
         image = text.let(f"udiv i64 {unit.index}, {w['features']}")
         feature = text.let(f"urem i64 {unit.index}, {w['features']}")
@@ -343,9 +353,16 @@ def pad_ir(name: str, scalar: str, n: int) -> str:
                 read = text.let(f"select i1 {there}, i64 {read}, i64 0")
                 written = v.mask(text.word(w["vectors"], text.let(f"add i64 {at}, 2")))
                 pixels = v.masked_load(v.at(source, shift), v.mask(read))
-                place = v.at(line, text.let(f"mul i64 {j.index}, {n}"))
+                place = v.at(line, text.let(f"add i64 {shift}, {w['low_column']}"))
+                text.add(f"br i1 {full}, label %full, label %part")
+                text.label("full")
+                text.add(f"store {v.type} {pixels}, ptr {place}, align {v.align}")
+                text.add("br label %stored")
+                text.label("part")
                 text.add(f"call void @llvm.masked.store.{v.suffix}.p0({v.type} {pixels}, "
                          f"ptr {place}, i32 {v.align}, <{n} x i1> {written})")
+                text.add("br label %stored")
+                text.label("stored")
     return module(name, text, v)
 
 

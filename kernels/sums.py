@@ -15,7 +15,7 @@ from kernels.correlation import WORTH, Axis, Conv, Padded, bits, held, table
 from kernels.memory import address_of
 
 IMAGES_EACH = 8  # images in a partial sum: fixed, so that the bits are
-CACHED = 1 << 19  # bytes that go by once for each feature of the image
+CACHED = 1 << 13  # vectors that go by once for each feature of the image
 FEW = 8  # features of the cotangent for each group of the image's
 
 
@@ -53,7 +53,7 @@ class PixelSums:
                             for g in range(conv.batch_groups)
                             for o in range(0, self.each_width, self.width)])
         self.each_in, self.each_out, self.tap_count = each_in, each_out, len(taps)
-        room = CACHED // (pixels * self.width * conv.dtype.itemsize)  # of a block's cotangent
+        room = CACHED * self.n // (pixels * self.width)  # images of a block's cotangent
         self.images_each = max(1, min(IMAGES_EACH, room))
         self.parts = -(-images // self.images_each)
 
