@@ -93,7 +93,7 @@ class Padded:
 
     def __init__(self, rows: Axis, columns: Axis, view: View, image_axis: int, feature_axis: int,
                  dtype: np.dtype):
-        from kernels import direct
+        from kernels import copies
 
         self.rows, self.columns, self.dtype = rows, columns, dtype
         images, features = view.shape[image_axis], view.shape[feature_axis]
@@ -110,11 +110,11 @@ class Padded:
         if strides[3] == rows.stride == columns.stride == 1:
             self.by_vectors(strides[image_axis], strides[feature_axis], strides[2])
         else:
-            self.kernel = direct.copying("pad_planes", dtype.char).address
+            self.kernel = copies.copying("pad_planes", dtype.char).address
 
     def by_vectors(self, x_image: int, x_feature: int, x_row: int) -> None:
         """Pixels that follow each other are copied a vector at a time."""
-        from kernels import direct
+        from kernels import copies, direct
 
         rows, columns, n = self.rows, self.columns, direct.lanes(self.dtype)
         vectors, full = [], columns.padded >= n
@@ -125,7 +125,7 @@ class Padded:
             vectors.append((j - columns.low, bits(first, last),
                             bits(0, min(n, columns.padded - j))))
         self.held.append(held(vectors))
-        self.kernel = direct.pad_vectors(self.dtype.char).address
+        self.kernel = copies.pad_vectors(self.dtype.char).address
         self.words = (address_of(self.held[-1]), len(vectors), self.features, x_image, x_feature,
                       x_row, rows.size, rows.low, columns.low, rows.padded, columns.padded, full)
 
@@ -187,7 +187,7 @@ class Correlation:
     """Results at every pixel."""
 
     def __init__(self, conv: Conv):
-        from kernels import direct
+        from kernels import copies, direct
 
         self.conv, letter = conv, conv.dtype.char
         _, out_features, rows, columns = conv.logical
@@ -200,7 +200,7 @@ class Correlation:
         n = direct.lanes(conv.dtype)
         block, vectors = direct.block_for(each_out, sum(1 for _ in runs(
             axes[0].counts[0], axes[1].counts[0], axes[1].padded, n)))
-        self.pack = direct.copying("pack_weights", letter).address
+        self.pack = copies.copying("pack_weights", letter).address
         self.correlate = direct.correlate(letter, block, vectors).address
         self.slack = n * (vectors + 1)
         starts = [(g * each_out + o, g, min(block, each_out - o))

@@ -31,7 +31,7 @@ class PixelSums:
     """Many features of the cotangent for each of the image: vectors are features."""
 
     def __init__(self, conv: Conv):
-        from kernels import direct
+        from kernels import copies, direct
 
         self.conv, letter = conv, conv.dtype.char
         features, images = conv.x.shape[:2]
@@ -44,7 +44,7 @@ class PixelSums:
             -(-len(taps) // s[0]) * s[0] * -(-each_out // (s[1] * self.n)) * s[1], -s[0] * s[1]))
         self.taps = held(taps + [taps[-1]] * (-len(taps) % self.taps_each))
         self.width = vectors * self.n
-        self.turn = direct.turn(letter).address
+        self.turn = copies.turn(letter).address
         self.sums = direct.sum_pixels(letter, self.taps_each, vectors).address
         # One group's features stand at the start of a vector each.
         self.each_width = -(-each_out // self.width) * self.width

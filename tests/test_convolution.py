@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from kernels import convolution, direct, heat, pool, vectors, windows
+from kernels import convolution, copies, direct, heat, pool, vectors, windows
 from kernels.windows import ConvDimensionNumbers
 
 pytestmark = pytest.mark.skipif(not heat.available(), reason="no LLVM here: there is one road")
@@ -126,8 +126,8 @@ def test_not_a_number_and_infinity_stay_where_they_belong():
 def test_other_processors_vectors(size, monkeypatch):
     """Blocks and lanes as on processors with vectors of `size` bytes; LLVM makes do here."""
     made = [vectors.vector_bytes, direct.shapes, direct.sum_shapes, direct.correlate,
-            direct.sum_pixels, direct.sum_few, direct.turn,
-            direct.pad_vectors]
+            direct.sum_pixels, direct.sum_few, copies.turn,
+            copies.pad_vectors]
     for cached in made:
         cached.cache_clear()
     monkeypatch.setattr(vectors, "vector_bytes", lambda: size)
