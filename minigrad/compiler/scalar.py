@@ -105,7 +105,9 @@ def is_reducer(eqn: Eqn) -> bool:
     kind, dtype = dtype_kind(x.aval.dtype), subset_dtype(x.aval.dtype)
     if dtype is None or x.aval.dtype != out.aval.dtype or 0 in x.aval.shape or type(x) is Literal:
         return False
-    if not eqn.params["axes"] or dtype in STORED:
+    if not eqn.params["axes"]:
+        return False
+    if dtype in STORED and name not in ("reduce_max", "reduce_min"):  # sums would be rounded anew
         return False
     return kind == "b" if name in ("reduce_and", "reduce_or") else kind in "fiu"
 

@@ -130,6 +130,8 @@ def reductions() -> Iterator[Program]:
             dtypes = tuple(map(np.dtype, ("f4", "f8", "i4", "u1", "i8")))
         elif name in ("reduce_prod", "reduce_min"):
             dtypes = (np.dtype("f4"),)
+        if name == "reduce_max":
+            dtypes += (np.dtype("f2"), BF16)
         for k, dtype in enumerate(dtypes):
             for shape, axes in REDUCED if k == 0 else REDUCED[k % 2::2]:
                 params = {"axes": axes, **({"out_sharding": None} if name == "reduce_sum" else {})}
@@ -236,6 +238,11 @@ def formulas() -> Iterator[Program]:
     yield of_jax(lambda x: jnp.where(jnp.arange(20) > 7, jnp.cumsum(x, 0), 0.5), a, name="where")
     yield of_jax(lambda x: (x.astype("float32") ** 2).sum(1).astype("float16"),
                  numbers((12, 64), "f2", edges=False), name="half rows", tolerance=1e-3)
+    for dtype in (np.dtype("f2"), BF16):
+        half = numbers((9, 130), dtype, edges=False)
+        yield of_jax(jax.nn.softmax, half, name=f"softmax {dtype.name}", tolerance=8e-3)
+        yield of_jax(lambda x: jax.grad(lambda x: jnp.sum(jax.nn.log_softmax(x)[:, 3]))(x), half,
+                     name=f"log_softmax gradient {dtype.name}", tolerance=8e-3)
     yield of_jax(lambda x, y: (x * y + 1).astype("bfloat16"), numbers((8, 32), BF16, edges=False),
                  numbers((32,), BF16, 1, edges=False), name="bfloat16", tolerance=1e-2)
     yield of_jax(lambda x: jax.lax.fori_loop(0, 5, lambda i, x: jnp.sin(x) + i, x), a, name="loop")
