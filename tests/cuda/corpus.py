@@ -24,7 +24,7 @@ DTYPES = (*FLOATS, *INTEGERS, np.dtype(bool))
 EDGES = (0.0, -0.0, 1.0, -1.0, 0.5, -2.5, np.inf, -np.inf, np.nan, 1e-3, 88.0, -88.0)
 PARAMETERS: dict[str, dict[str, Any]] = {
     "integer_pow": {"y": 3}, "round": {"rounding_method": RoundingMethod.AWAY_FROM_ZERO},
-    "mul": {"out_dtype": None},
+    "mul": {"out_dtype": None}, "name": {"name": "here"},
 }
 
 
