@@ -101,8 +101,8 @@ def vmap(func, in_dims=0, out_dims=0, randomness="error", *, chunk_size=None):
             seen = []
 
             def once(*given):
-                given = tree_map(lambda x, own: x if isinstance(own, Tensor) else own,
-                                 in_order(given, args), args)  # numbers stay numbers
+                given = in_order(tree_map(  # numbers stay numbers
+                    lambda x, own: x if isinstance(own, Tensor) else own, given, args), args)
                 seen[:] = [func(*given, **kwargs)]
                 return seen[0]
 
@@ -220,6 +220,7 @@ def stack_module_state(models):
     """(parameters, buffers) of several models, stacked along a new first dimension."""
     def stacked(kind):
         return {name: stack([dict(getattr(m, kind)())[name].detach() for m in models])
-                for name, _ in getattr(models[0], kind)()}
+                .requires_grad_(of_first.requires_grad)
+                for name, of_first in getattr(models[0], kind)()}
 
     return stacked("named_parameters"), stacked("named_buffers")

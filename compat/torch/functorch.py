@@ -59,5 +59,6 @@ def combine_state_for_ensemble(models):
     """(function, params, buffers) of modules of one class, their states stacked for `vmap`."""
     if not models:
         raise RuntimeError("combine_state_for_ensemble: Expected at least one model, got 0.")
-    params, buffers = stack_module_state(list(models))
-    return FunctionalModuleWithBuffers(models[0]), tuple(params.values()), tuple(buffers.values())
+    params, buffers = (tuple(x.detach() for x in state.values())
+                       for state in stack_module_state(list(models)))
+    return FunctionalModuleWithBuffers(models[0]), params, buffers

@@ -23,12 +23,12 @@ EVERYWHERE: OrderedDict = OrderedDict()  # (kind, hook)
 def register_module_forward_hook(hook: Callable, *, with_kwargs=False,
                                  always_call=False) -> RemovableHandle:
     """Call `hook(module, args, output)` after every module's forward."""
-    return RemovableHandle(EVERYWHERE, ("forward", (hook, with_kwargs, always_call)))
+    return RemovableHandle(EVERYWHERE, ("forward", flagged(hook, with_kwargs, always_call)))
 
 
 def register_module_forward_pre_hook(hook: Callable) -> RemovableHandle:
     """Call `hook(module, args)` before every module's forward."""
-    return RemovableHandle(EVERYWHERE, ("forward_pre", (hook, False)))
+    return RemovableHandle(EVERYWHERE, ("forward_pre", hook))
 
 
 def register_module_full_backward_hook(hook: Callable) -> RemovableHandle:
@@ -48,6 +48,27 @@ def hooks_of(module, kind: str) -> list:
     """The hooks of all modules and then this one's."""
     everywhere = [hook for known, hook in EVERYWHERE.values() if known == kind]
     return everywhere + list(getattr(module, f"_{kind}_hooks").values())
+
+
+class Flagged:
+    """A forward hook that wants more than others; those stand in their dicts as they are."""
+
+    def __init__(self, hook: Callable, with_kwargs: bool, always_call: bool = False):
+        self.hook, self.with_kwargs, self.always_call = hook, with_kwargs, always_call
+
+    def __call__(self, module, args, kwargs, *out):
+        return self.hook(module, args, kwargs, *out) if self.with_kwargs else \
+            self.hook(module, args, *out)
+
+
+def flagged(hook: Callable, with_kwargs: bool, always_call: bool = False) -> Callable:
+    return Flagged(hook, with_kwargs, always_call) if with_kwargs or always_call else hook
+
+
+def call_hook(hook: Callable, module, args, kwargs, *out):
+    """What a forward hook or a forward pre-hook returns."""
+    return hook(module, args, kwargs, *out) if isinstance(hook, Flagged) else \
+        hook(module, args, *out)
 
 
 def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
@@ -72,12 +93,12 @@ class Hooked:
     def register_forward_hook(self, hook: Callable, *, prepend=False, with_kwargs=False,
                               always_call=False) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
-        return add_hook(self._forward_hooks, (hook, with_kwargs, always_call), prepend)
+        return add_hook(self._forward_hooks, flagged(hook, with_kwargs, always_call), prepend)
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend=False,
                                   with_kwargs=False) -> RemovableHandle:
         """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return add_hook(self._forward_pre_hooks, (hook, with_kwargs), prepend)
+        return add_hook(self._forward_pre_hooks, flagged(hook, with_kwargs), prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend=False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there;

@@ -10,7 +10,7 @@ from typing import Any
 from compat.torch.autograd import no_grad
 from compat.torch.dtypes import dtype as Dtype
 from compat.torch.nn.hooks import (  # noqa: F401  (PyTorch has the hooks of all modules here)
-    EVERYWHERE, HOOKS, Boundaries, hooks_of, register_module_backward_hook,
+    EVERYWHERE, HOOKS, Boundaries, Flagged, call_hook, hooks_of, register_module_backward_hook,
     register_module_forward_hook, register_module_forward_pre_hook,
     register_module_full_backward_hook, register_module_full_backward_pre_hook,
 )
@@ -149,14 +149,15 @@ class Module(Stateful):
         try:
             return self.call_with_hooks(args, kwargs)
         except Exception:
-            for hook, with_kwargs, always in hooks_of(self, "forward"):
-                if always:
-                    hook(self, args, kwargs, None) if with_kwargs else hook(self, args, None)
+            for hook in hooks_of(self, "forward"):
+                if isinstance(hook, Flagged) and hook.always_call:
+                    hook(self, args, kwargs, None)
             raise
 
     def call_with_hooks(self, args, kwargs):
-        for hook, with_kwargs in hooks_of(self, "forward_pre"):
-            result = hook(self, args, kwargs) if with_kwargs else hook(self, args)
+        for hook in hooks_of(self, "forward_pre"):
+            result = call_hook(hook, self, args, kwargs)
+            with_kwargs = isinstance(hook, Flagged)
             if result is not None and with_kwargs and not (
                     isinstance(result, tuple) and len(result) == 2):
                 raise RuntimeError("forward pre-hook must return None or a tuple of (new_args, "
@@ -168,8 +169,8 @@ class Module(Stateful):
             self, "backward_pre") else None
         args = args if watch is None else watch.enter(args)
         out = self.forward(*args, **kwargs)
-        for hook, with_kwargs, _ in hooks_of(self, "forward"):
-            result = hook(self, args, kwargs, out) if with_kwargs else hook(self, args, out)
+        for hook in hooks_of(self, "forward"):
+            result = call_hook(hook, self, args, kwargs, out)
             out = out if result is None else result
         return out if watch is None else watch.leave(out)
 

@@ -59,7 +59,7 @@ class BasePruningMethod:
         method = cls(*args, **kwargs)
         method._tensor_name = name
         container = method
-        for key, (hook, _) in list(module._forward_pre_hooks.items()):
+        for key, hook in list(module._forward_pre_hooks.items()):
             if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
                 container = PruningContainer(hook)
                 container.add_pruning_method(method)
@@ -288,12 +288,12 @@ def global_unstructured(parameters, pruning_method, importance_scores=None, **kw
 def is_pruned(module) -> bool:
     """Is any parameter below pruned?"""
     return any(isinstance(hook, BasePruningMethod) for m in module.modules()
-               for hook, _ in m._forward_pre_hooks.values())
+               for hook in m._forward_pre_hooks.values())
 
 
 def remove(module, name):
     """Make the pruning of a parameter permanent."""
-    for key, (hook, _) in list(module._forward_pre_hooks.items()):
+    for key, hook in list(module._forward_pre_hooks.items()):
         if isinstance(hook, BasePruningMethod) and hook._tensor_name == name:
             hook.remove(module)
             del module._forward_pre_hooks[key]

@@ -111,7 +111,7 @@ class WeightHook:
 
     @classmethod
     def find(cls, module, name: str):
-        for key, (hook, _) in module._forward_pre_hooks.items():
+        for key, hook in module._forward_pre_hooks.items():
             if isinstance(hook, cls) and hook.name == name:
                 return key, hook
         raise ValueError(f"{cls.word} of '{name}' not found in {module}")

@@ -114,11 +114,11 @@ class DataLoader:
 
     def __iter__(self):
         if not self.num_workers:
-            return SingleProcessIterator(self)
+            return _SingleProcessDataLoaderIter(self)
         if not self.persistent_workers:
-            return WorkersIterator(self)
+            return _MultiProcessingDataLoaderIter(self)
         if self._iterator is None:
-            self._iterator = WorkersIterator(self)
+            self._iterator = _MultiProcessingDataLoaderIter(self)
         else:
             self._iterator.begin(first=False)
         return self._iterator
@@ -140,7 +140,7 @@ def check_workers(num_workers, timeout, prefetch_factor, persistent_workers) -> 
         raise ValueError("persistent_workers option needs num_workers > 0")
 
 
-class SingleProcessIterator:
+class _SingleProcessDataLoaderIter:
     """Loads each batch when it is asked for."""
 
     def __init__(self, loader: DataLoader):
@@ -158,7 +158,7 @@ class SingleProcessIterator:
         return len(self.loader)
 
 
-class WorkersIterator:
+class _MultiProcessingDataLoaderIter:
     """Keeps workers busy ahead of the loop, and gives their batches in order."""
 
     def __init__(self, loader: DataLoader):
