@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import functools
 import math
-import operator
 
 import numpy as np
 
@@ -14,14 +12,14 @@ from compat.torch.dtypes import (
 )
 from compat.torch.host import on_arrays
 from compat.torch.devices import beside, moved
+from compat.torch.nests import check_dtype, from_python
 from compat.torch.pointwise import UNARY
 from compat.torch.selecting import convert
-from compat.torch.promotion import promote_types, scalar_type
+from compat.torch.promotion import scalar_type
 from compat.torch.random import sizes_of
 from compat.torch.tensor import Tensor, array_of, from_array, of_face
 from minigrad import core, devices
-from minigrad.core import EVAL, config, get_mode, make_box
-from minigrad.imperative.views import detach
+from minigrad.core import EVAL, config, get_mode
 from minigrad.ops.families import full as full_of
 from minigrad.ops.selection import copy
 
@@ -63,107 +61,6 @@ def tensor(data, *, dtype=None, device=None, requires_grad=False, pin_memory=Fal
     return beside(data, made) if device is None else made
 
 
-def check_dtype(array: np.ndarray) -> None:
-    """TypeError for strings, objects, dates and whatever else has no dtype here."""
-    if array.dtype not in NAMED:
-        kind = array.dtype.type
-        raise TypeError(f"can't convert np.ndarray of type {kind.__module__}.{kind.__name__}. The "
-                        "only supported types are: float64, float32, float16, complex64, "
-                        "complex128, int64, int32, int16, int8, uint64, uint32, uint16, uint8, and "
-                        "bool.")
-
-
-def from_python(data, wanted) -> np.ndarray:
-    """Nested sequences as an array of the dtype that their leaves call for."""
-    wanted = infer_dtype(data) if wanted is None else wanted
-    shape = shape_of(data)
-    leaves: list = []
-    gather_leaves(data, shape, leaves)
-    if not {type(x) for x in leaves} <= PYTHON_NUMBERS or wanted.kind not in "bc" and any(
-            type(x) is complex for x in leaves):
-        leaves = [number(x, wanted.kind) for x in leaves]
-    try:
-        array = np.array(leaves, dtype=None if wanted.kind in "iub" and leaves else wanted)
-    except OverflowError:
-        raise ValueError("Overflow when unpacking long long") from None
-    if array.dtype == object:
-        raise ValueError("Overflow when unpacking long long")
-    return array.astype(wanted).reshape(shape)
-
-
-PYTHON_NUMBERS = {bool, int, float, complex}
-NUMBERS = (bool, int, float, complex, np.generic)
-
-
-def is_sequence(data) -> bool:
-    return hasattr(data, "__getitem__") and hasattr(data, "__len__") and not isinstance(
-        data, (core.Tensor, dict, np.generic))
-
-
-def shape_of(data) -> tuple[int, ...]:
-    """The sizes of a nest, which its first elements tell. A Tensor in it is a number."""
-    sizes: list[int] = []
-    while is_sequence(data):
-        if isinstance(data, str):
-            raise ValueError("too many dimensions 'str'")
-        sizes.append(len(data))
-        if not sizes[-1]:
-            break
-        data = data[0]
-    return tuple(sizes)
-
-
-def gather_leaves(data, shape, leaves: list, dim: int = 0) -> None:
-    """The leaves of a nest into a list; ValueError unless it is as regular as `shape` says."""
-    if dim == len(shape):
-        leaves.append(data)
-        return
-    if not is_sequence(data):
-        raise TypeError("not a sequence")
-    if len(data) != shape[dim]:
-        raise ValueError(f"expected sequence of length {shape[dim]} at dim {dim} (got {len(data)})")
-    if dim + 1 == len(shape) and type(data) in (list, tuple):
-        leaves.extend(data)
-        return
-    for item in data:
-        gather_leaves(item, shape, leaves, dim + 1)
-
-
-def number(x, kind: str):
-    """A leaf as the Python number that a dtype of this kind takes."""
-    if isinstance(x, core.Tensor):
-        if kind in "iu" and x.spec.dtype.kind not in "iub":
-            raise TypeError("only integer tensors of a single element can be converted to an index")
-        if x.numel() != 1:
-            raise ValueError("only one element tensors can be converted to Python scalars")
-        return x.item()
-    if kind in "iu" and not isinstance(x, float):
-        return operator.index(x)
-    if kind == "b":
-        return bool(x)
-    return x if isinstance(x, (complex, np.complexfloating)) and kind == "c" else math.fsum((x,))
-
-
-def infer_dtype(data) -> np.dtype:
-    """The dtype that the leaves of a nest promote to."""
-    if isinstance(data, (core.Tensor, np.ndarray)):
-        return data.dtype if isinstance(data, np.ndarray) else data.spec.dtype
-    if isinstance(data, NUMBERS):
-        return np.asarray(data).dtype if isinstance(data, np.generic) else scalar_type(
-            next(kind for kind in (bool, int, float, complex) if isinstance(data, kind)))
-    if isinstance(data, str):
-        raise TypeError("new(): invalid data type 'str'")
-    if not is_sequence(data):
-        raise RuntimeError(f"Could not infer dtype of {type(data).__name__}")
-    kinds = {type(x) for x in data}
-    if not kinds:
-        return config.default_dtype
-    if kinds <= PYTHON_NUMBERS:
-        widest = next(k for k in (complex, float, int, bool) if k in kinds)
-        return scalar_type(widest)
-    return functools.reduce(promote_types, {infer_dtype(x) for x in data})
-
-
 def as_tensor(data, dtype=None, device=None) -> Tensor:
     """`data` itself if it is a Tensor of that dtype; an array is shared, the rest copied."""
     if isinstance(data, Tensor):
@@ -171,27 +68,6 @@ def as_tensor(data, dtype=None, device=None) -> Tensor:
     if isinstance(data, np.ndarray) and (dtype is None or to_numpy(dtype) == data.dtype):
         return from_array(data)
     return tensor(data, dtype=dtype)
-
-
-def construct(cls: type, *args, dtype=None, device=None):
-    """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes, numbers or a Tensor, which shares
-    its memory with the new one. `cls` may be a program's subclass of Tensor."""
-    kind = to_numpy(dtype) if dtype else config.default_dtype
-    data = args[0] if len(args) == 1 else None
-    if isinstance(data, core.Tensor):
-        if dtype and data.spec.dtype != kind:
-            raise TypeError(f"expected {NAMED[kind].name} (got {NAMED[data.spec.dtype].name})")
-        made = detach(data)
-    elif data is None or isinstance(data, (int, Size)):
-        made = empty(*args or (0,), dtype=dtype)
-    elif isinstance(data, float):
-        raise TypeError("new(): data must be a sequence (got float)")
-    else:
-        made = tensor(data, dtype=NAMED[kind])
-    return made if cls is Tensor else make_box(cls, made.value, made.spec)
-
-
-Tensor.__new__ = construct  # type: ignore[method-assign, assignment]
 
 
 def from_numpy(ndarray) -> Tensor:

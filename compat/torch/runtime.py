@@ -11,15 +11,17 @@ from compat.torch.autograd.anomaly import (  # noqa: F401
     is_anomaly_check_nan_enabled, is_anomaly_enabled, set_anomaly_enabled,
 )
 from compat.torch import cuda, dtypes
-from compat.torch.creation import construct
+from compat.torch.creation import empty, tensor
 from compat.torch.devices import get_default_device, set_default_device, settle  # noqa: F401
-from compat.torch.dtypes import NAMED, SCALAR_NAMES, set_default_dtype
+from compat.torch.dtypes import NAMED, SCALAR_NAMES, Size, set_default_dtype, to_numpy
 from compat.torch.precision import (
     get_float32_matmul_precision, matmul, set_float32_matmul_precision,  # noqa: F401
 )
 from compat.torch.tensor import Tensor
 from kernels import pool
-from minigrad import devices
+from minigrad import core, devices
+from minigrad.core import config, make_box
+from minigrad.imperative.views import detach
 
 __version__ = "2.13.0+minigrad"
 SETTINGS: dict = {"interop": 1, "deterministic": False, "warn_only": False,
@@ -82,6 +84,27 @@ def set_default_tensor_type(t) -> None:
 
 def get_device_name(*_):
     raise AssertionError("Torch not compiled with CUDA enabled")
+
+
+def construct(cls: type, *args, dtype=None, device=None):
+    """`torch.Tensor(2, 3)`, `torch.FloatTensor([1, 2])`: sizes, numbers or a Tensor, which shares
+    its memory with the new one. `cls` may be a program's subclass of Tensor."""
+    kind = to_numpy(dtype) if dtype else config.default_dtype
+    data = args[0] if len(args) == 1 else None
+    if isinstance(data, core.Tensor):
+        if dtype and data.spec.dtype != kind:
+            raise TypeError(f"expected {NAMED[kind].name} (got {NAMED[data.spec.dtype].name})")
+        made = detach(data)
+    elif data is None or isinstance(data, (int, Size)):
+        made = empty(*args or (0,), dtype=dtype)
+    elif isinstance(data, float):
+        raise TypeError("new(): data must be a sequence (got float)")
+    else:
+        made = tensor(data, dtype=NAMED[kind])
+    return made if cls is Tensor else make_box(cls, made.value, made.spec)
+
+
+Tensor.__new__ = construct  # type: ignore[method-assign, assignment]
 
 
 class LegacyType(type):
@@ -208,7 +231,8 @@ _inductor = module("_inductor", config=types.SimpleNamespace())
 version = module("version", __version__=__version__, cuda=None, hip=None, git_version="minigrad")
 globals().update(LEGACY)
 HIDDEN = (
-    "annotations contextlib dtypes sys types construct NAMED SCALAR_NAMES Tensor settle devices "
+    "annotations contextlib dtypes sys types construct core config make_box detach "
+    "empty tensor Size to_numpy NAMED SCALAR_NAMES Tensor settle devices "
     "CudaType set_default_dtype SETTINGS setting LEGACY LegacyType no_cuda module unavailable "
     "get_device_name matmul Absent MEMORY SDP HIDDEN accepted no_stream of_no_memory switch "
     "pool").split()
