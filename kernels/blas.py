@@ -40,6 +40,7 @@ THREADED = 64**3  # multiplications; OpenBLAS starts threads above this
 TILE_WORK = THREADED  # multiplications that are worth a chunk, about 3 µs
 SMALL_WORK = 1_000_000
 LARGEST_TILE = 1024  # rows or columns
+PACKING = ("Haswell", "Zen", "Sandybridge", "Nehalem", "Core2", "Barcelona", "Prescott")
 
 # ------------------------------------------------------------------ the library
 
@@ -50,6 +51,7 @@ class Library(NamedTuple):
     gemm: dict[np.dtype, Callable]
     get_threads: Callable[[], int]
     set_threads: Callable[[int], None]
+    core: str
 
 
 @lru_cache(1)
@@ -69,12 +71,12 @@ def library() -> Library | None:
                                     pointer, size, scalar, pointer, size)
             gemm[dtype].restype = None
         shared.scipy_openblas_set_num_threads64_.restype = None
-        found = Library(gemm, shared.scipy_openblas_get_num_threads64_,
-                        shared.scipy_openblas_set_num_threads64_)
         use_wide_kernels(shared)
+        found = Library(gemm, shared.scipy_openblas_get_num_threads64_,
+                        shared.scipy_openblas_set_num_threads64_, core_name(shared))
     except (AttributeError, OSError):
         return None
-    pool.keep_blas_alone(*map(function_address, found[1:]))
+    pool.keep_blas_alone(*map(function_address, (found.get_threads, found.set_threads)))
     return found
 
 
@@ -91,16 +93,21 @@ def function_address(function) -> int:
     return ctypes.cast(function, ctypes.c_void_p).value or 0
 
 
+def core_name(shared) -> str:
+    """For which processor the library's kernels are."""
+    name = shared.scipy_openblas_get_corename64_
+    name.restype = ctypes.c_char_p
+    return name().decode()
+
+
 def use_wide_kernels(shared) -> bool:
     """Have OpenBLAS use AVX-512 where it took the processor for one without; says if it did.
 
     It reads its choice from the environment, which is as before afterwards. Between leaving the
     old kernels and finding the new ones there are none: so not while other threads may compute.
     """
-    name = shared.scipy_openblas_get_corename64_
-    name.restype = ctypes.c_char_p
-    if (name() not in (b"Haswell", b"Zen") or not has_avx512() or threading.active_count() > 1
-            or "OPENBLAS_CORETYPE" in os.environ):
+    if (core_name(shared) not in ("Haswell", "Zen") or not has_avx512()
+            or threading.active_count() > 1 or "OPENBLAS_CORETYPE" in os.environ):
         return False
     os.environ["OPENBLAS_CORETYPE"] = "SkylakeX"
     try:
@@ -108,7 +115,7 @@ def use_wide_kernels(shared) -> bool:
         shared.gotoblas_dynamic_init()
     finally:
         del os.environ["OPENBLAS_CORETYPE"]
-    return name() == b"SkylakeX"
+    return core_name(shared) == "SkylakeX"
 
 
 def has_avx512() -> bool:
@@ -288,15 +295,18 @@ def layout(rows, row_step, columns, column_step, itemsize) -> tuple[int, int]:
 def tiles(rows: int, columns: int, terms: int) -> tuple[int, int]:
     """The rows and columns of a tile.
 
-    Up to SMALL_WORK OpenBLAS has kernels that pack nothing, twice as fast: so products of a few
-    times that are cut into strips of that work. Larger ones are cut in two or four, as every
-    piece packs its operands anew: a tile of 1024 rows spends a few percent on that.
+    For some processors OpenBLAS has kernels that pack nothing, up to SMALL_WORK, and twice as
+    fast: so products of a few times that are cut into strips of that work. Others are cut in two
+    or four, as every piece packs its operands anew: a tile of 1024 rows spends a few percent on
+    that, and strips of 8 rows as much as on the product.
     """
     work = rows * columns * terms
     if work < 2 * TILE_WORK:
         return rows, columns
     if work < 8 * SMALL_WORK:
-        pieces = 2 * max(1, -(-work // (2 * SMALL_WORK)))  # two threads get as much each
+        pieces = 2  # two threads get as much each
+        if library().core not in PACKING:
+            pieces *= max(1, -(-work // (2 * SMALL_WORK)))
         if rows >= columns or rows >= 4 * pieces:
             return strip(rows, pieces), columns
         return rows, strip(columns, pieces)
