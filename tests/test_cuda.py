@@ -253,6 +253,7 @@ def test_a_jitted_function_of_device_arrays_runs_its_kernels():
         outs = jitted(*given)
         assert vars(counts) == {"get": 0, "put": 0, "scalar": 0, "synchronize": 0}
         assert "team<" in jitted.kernels(*given)
+        assert "us  dot_general(" in jitted.explain(*given)
         assert [devices.device_of(out) for out in outs] == [devices.cuda(0)] * 3
         found = [devices.fetch(out.value) for out in outs]
     for ours, theirs in zip(found, expected):

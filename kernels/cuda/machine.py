@@ -73,6 +73,10 @@ class Machine:
         """A number, which the host waits for."""
         return self.view(address, (), dtype, owner).item()
 
+    def wait(self) -> None:
+        """Until everything that was launched is done; for those who measure."""
+        self.cupy.cuda.get_current_stream().synchronize()
+
     def table(self, words: Sequence[int]) -> Any:
         """Words in device memory, for a launch over several sets of arrays."""
         return self.cupy.asarray(np.array(words, np.uint64))

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from statistics import median
 from typing import Any
 
 import numpy as np
@@ -58,9 +60,8 @@ class DevicePlanner(Planner):
         steps = self.plan.steps
         groups: dict[str, list[int]] = {}
         for k, step in enumerate(steps):
-            if isinstance(step, KernelStep) and can_be_many(step.kernel):
-                even = step.kernel.extent % 4 == 0  # then threads take several elements at a time
-                groups.setdefault(repr((even, step.kernel.lines, step.kernel.types)), []).append(k)
+            if isinstance(step, KernelStep):
+                groups.setdefault(kind_of(step.kernel), []).append(k)
         for places in groups.values():
             last = places[-1]
             moved = [k for k in places if k == last or self.can_wait(steps, k, last)]
@@ -103,11 +104,15 @@ def writes(step: Step) -> set[int]:
     return {id(b) for b in bases(step.buffers)}
 
 
-def can_be_many(kernel: Kernel) -> bool:
-    """One flat range whose text does not say how long it is."""
+def kind_of(kernel: Kernel) -> str:
+    """Kernels of one kind differ in their arrays alone, and, if they are one flat range whose text
+    does not say how long it is, in that."""
     head = [line for line in kernel.lines if line.startswith("for ")]
-    return head == ["for i in range(start, stop):"] and "i" in kernel.schedule.threads \
+    flat = head == ["for i in range(start, stop):"] and "i" in kernel.schedule.threads \
         and "//" not in "".join(kernel.lines)
+    # of a range that four divides, threads take four elements at a time
+    size: Any = kernel.extent % 4 == 0 if flat else (kernel.extent, kernel.schedule)
+    return repr((flat, size, kernel.lines, kernel.types))
 
 
 # ------------------------------------------------------------------ compiling
@@ -236,7 +241,7 @@ class DeviceExecutable:
         with self.lock, self.machine.active:
             return self.run(operands)
 
-    def run(self, operands: Sequence) -> list:
+    def run(self, operands: Sequence, how: Callable[[Plan, Frame], None] | None = None) -> list:
         machine, plan = self.machine, self.plan
         given = [machine.operand(x, b.shape, b.dtype) for x, b in zip(operands, plan.operands)]
         arena = machine.empty((max(plan.arena_size, 1),), np.dtype(np.uint8))
@@ -249,7 +254,9 @@ class DeviceExecutable:
                            else machine.empty(b.shape, b.dtype))
         frame.result = [machine.address(x) for x in results]
         self.used = []
-        if not (self.graphable and self.replay(frame)):
+        if how is not None:
+            how(plan, frame)
+        elif not (self.graphable and self.replay(frame)):
             self.steps(plan, frame)
         return results
 
@@ -392,6 +399,29 @@ class DeviceExecutable:
             self.steps(step.branches[k], inner)
 
         return run
+
+    def step_times(self, operands: Sequence, repeats: int = 5) -> list[float]:
+        """Seconds of each step by itself, from its launch until the device has done it. Operands
+        that the program writes are copied before."""
+        written = self.plan.written.values()
+        operands = [x.copy() if k in written else x for k, x in enumerate(operands)]
+        runs: list[list[float]] = []
+
+        def timed(plan: Plan, frame: Frame) -> None:
+            times = []
+            for step in plan.steps:
+                action = self.action(step)
+                self.machine.wait()
+                start = time.perf_counter()
+                action(frame)
+                self.machine.wait()
+                times.append(time.perf_counter() - start)
+            runs.append(times)
+
+        with self.lock, self.machine.active:
+            for _ in range(repeats + 1):
+                self.run(operands, timed)
+        return [median(column) for column in zip(*runs[1:])]
 
     def constant(self, b: Buffer) -> int:
         found = self.constants.get(id(b))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from statistics import median
+from typing import Any
 
 from kernels import driver, pool
 from minigrad.compiler.executable import Executable
@@ -84,15 +85,17 @@ def step_times(executable: Executable, operands: Sequence, repeats: int = 5) -> 
     return [median(column) for column in zip(*runs)]
 
 
-def explanation(name: str, staged, executable: Executable, operands: Sequence,
+def explanation(name: str, staged, executable: Any, operands: Sequence,
                 reasons: Sequence[str]) -> str:
     """Program, simplified program, steps with their times, kernels, buffers, and why the function
     was traced."""
     plan = executable.plan
+    times = step_times(executable, operands) if isinstance(executable, Executable) \
+        else executable.step_times(operands)
     parts = [
         (f"{name} was traced {len(reasons)} times", "\n".join(reasons)),
         ("program", str(staged.jaxpr)), ("simplified", str(plan.program)),
-        ("steps", steps_text(plan, step_times(executable, operands))),
+        ("steps", steps_text(plan, times)),
         ("kernels", executable.source), ("memory", memory_text(plan)),
     ]
     return "\n\n".join(f"== {title} ==\n{text}" for title, text in parts)

@@ -69,6 +69,9 @@ class SimulatedMachine:
     def read(self, address: int, dtype, owner: Any) -> Any:
         return self.view(address, (), dtype, owner).item()
 
+    def wait(self) -> None:
+        pass
+
     def table(self, words: Sequence[int]) -> np.ndarray:
         return np.array(words, np.uint64)
 
