@@ -123,6 +123,15 @@ def test_missing_arguments_are_named_as_python_does():
         assert str(expected.value) == str(got.value)
 
 
+def test_lists_of_parameters_print_as_torchs():
+    def shown(torch):
+        values = [torch.zeros(2, 3), torch.nn.Parameter(torch.ones(2)), torch.ones(1).double(), 5]
+        return [repr(torch.nn.ParameterList(values[:n])) for n in range(5)] + [
+            repr(torch.nn.ParameterDict(dict(zip("abcd", values[:n])))) for n in range(5)]
+
+    assert shown(ours) == shown(theirs)
+
+
 @pytest.mark.parametrize("name", programs.PROGRAMS)
 def test_program(name):
     program = programs.PROGRAMS[name]

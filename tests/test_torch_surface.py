@@ -4,6 +4,7 @@ and the substitution of the whole package."""
 from __future__ import annotations
 
 import importlib
+import inspect
 import sys
 import warnings
 
@@ -29,6 +30,13 @@ def test_names():
     found = coverage.measure("torch")
     total, have = sum(c.counted for c in found), sum(len(c.implemented) for c in found)
     assert have / total >= 0.92, {c.namespace: c.missing for c in found}
+
+
+def test_windows_have_the_signatures_of_torchs():
+    for name in theirs.signal.windows.__all__:
+        expected, got = ([(p.name, p.kind, str(p.default)) for p in inspect.signature(
+            getattr(torch.signal.windows, name)).parameters.values()] for torch in (theirs, ours))
+        assert expected == got
 
 
 def test_every_reason_leaves_a_name_out():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import operator
 from collections import OrderedDict
+from collections.abc import Callable
 
 from compat.torch.nn.module import Module, indented
 from compat.torch.tensor import Parameter, Tensor
@@ -134,16 +135,45 @@ class ModuleList(Sequence):
         return f"{self._get_name()}(\n  " + "\n  ".join(lines) + "\n)"
 
 
-class ModuleDict(Module):
+class Named(Module):
+    """What ModuleDict and ParameterDict share: the methods of a dict, over `_named`."""
+
+    _named: dict
+
+    def update(self, values) -> None:
+        for name, value in values.items() if hasattr(values, "items") else values:
+            self[name] = value
+
+    def __len__(self) -> int:
+        return len(self._named)
+
+    def __iter__(self):
+        return iter(self._named)
+
+    def __contains__(self, key: str) -> bool:
+        return key in self._named
+
+    def keys(self):
+        return self._named.keys()
+
+    def pop(self, key: str):
+        value = self[key]
+        del self[key]
+        return value
+
+    def clear(self) -> None:
+        for key in list(self._named):
+            del self[key]
+
+
+class ModuleDict(Named):
     """Modules by name."""
+
+    _named = property(lambda self: self._modules)  # type: ignore[assignment]
 
     def __init__(self, modules=None):
         super().__init__()
         self.update(modules or {})
-
-    def update(self, modules) -> None:
-        for name, module in modules.items() if hasattr(modules, "items") else modules:
-            self[name] = module
 
     def __getitem__(self, key: str) -> Module:
         return self._modules[key]
@@ -153,24 +183,6 @@ class ModuleDict(Module):
 
     def __delitem__(self, key: str) -> None:
         del self._modules[key]
-
-    def __len__(self) -> int:
-        return len(self._modules)
-
-    def __iter__(self):
-        return iter(self._modules)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._modules
-
-    def clear(self) -> None:
-        self._modules.clear()
-
-    def pop(self, key: str) -> Module:
-        return self._modules.pop(key)
-
-    def keys(self):
-        return self._modules.keys()
 
     def values(self):
         return self._modules.values()
@@ -214,22 +226,19 @@ class ParameterList(Module):
     def __iadd__(self, values):
         return self.extend(values)
 
-    def __repr__(self) -> str:
-        lines = [type_line(i, p) for i, p in enumerate(self)]
-        return "\n".join([f"{self._get_name()}(", *lines]) + "\n)"
+    def extra_repr(self) -> str:
+        return listing(enumerate(self), lambda p: f"torch.{p.dtype.name}")
 
 
-class ParameterDict(Module):
+class ParameterDict(Named):
     """Parameters by name; Tensors become parameters."""
+
+    _named = property(lambda self: self._keys)  # type: ignore[assignment]
 
     def __init__(self, parameters=None):
         super().__init__()
         self._keys: dict = {}
         self.update(parameters or {})
-
-    def update(self, parameters) -> None:
-        for key, value in parameters.items() if hasattr(parameters, "items") else parameters:
-            self[key] = value
 
     def __getitem__(self, key: str):
         return getattr(self, key)
@@ -241,15 +250,6 @@ class ParameterDict(Module):
     def __delitem__(self, key: str) -> None:
         del self._keys[key]
         delattr(self, key)
-
-    def __len__(self) -> int:
-        return len(self._keys)
-
-    def __iter__(self):
-        return iter(self._keys)
-
-    def __contains__(self, key: str) -> bool:
-        return key in self._keys
 
     def __reversed__(self):
         return reversed(list(self._keys))
@@ -271,18 +271,9 @@ class ParameterDict(Module):
             self[key] = default
         return self[key]
 
-    def pop(self, key: str):
-        value = self[key]
-        del self[key]
-        return value
-
     def popitem(self):
         key = next(reversed(self))
         return key, self.pop(key)
-
-    def clear(self) -> None:
-        for key in list(self._keys):
-            del self[key]
 
     def copy(self):
         return ParameterDict(dict(self.items()))
@@ -290,18 +281,14 @@ class ParameterDict(Module):
     def fromkeys(self, keys, default=None):
         return ParameterDict(dict.fromkeys(keys, default))
 
-    def keys(self):
-        return self._keys.keys()
-
     def values(self):
         return (self[k] for k in self._keys)
 
     def items(self):
         return ((k, self[k]) for k in self._keys)
 
-    def __repr__(self) -> str:
-        lines = [type_line(k, p) for k, p in self.items()]
-        return "\n".join([f"{self._get_name()}(", *lines]) + "\n)"
+    def extra_repr(self) -> str:
+        return listing(self.items(), lambda p: "torch." + p.type_name())
 
 
 def as_parameter(value):
@@ -309,10 +296,12 @@ def as_parameter(value):
         else value
 
 
-def type_line(name, p) -> str:
-    kind = "Parameter" if isinstance(p, Parameter) else "Tensor"
-    size = "x".join(map(str, p.shape))
-    return f"    ({name}): {kind} containing: [torch.{p.dtype.name} of size {size}]"
+def listing(items, kind: Callable) -> str:
+    """A line for each parameter."""
+    return "\n".join(
+        f"  ({name}): {'Parameter' if isinstance(p, Parameter) else 'Tensor'} containing: ["
+        f"{kind(p)} of size {'x'.join(map(str, p.shape))}]" if isinstance(p, Tensor) else
+        f"  ({name}): Object of type: {type(p).__name__}" for name, p in items)
 
 
 class DataParallel(Module):

@@ -6,10 +6,13 @@ masked weight is computed by a hook. A method says which elements go.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from compat.torch import creation
 from compat.torch.joining import cat
 from compat.torch.random import rand, rand_like
 from compat.torch.tensor import Parameter
+from compat.torch.written import parameters_of, written
 
 
 def count_of(amount, size: int) -> int:
@@ -84,14 +87,12 @@ class BasePruningMethod:
     def remove(self, module) -> None:
         """Make the pruning permanent."""
         name = self._tensor_name
+        value = self.apply_mask(module).detach()
         original = module._parameters.pop(f"{name}_orig")
-        original.data = self.apply_mask_to(original.detach(), module)
+        original.data = value
         del module._buffers[f"{name}_mask"]
         module.__dict__.pop(name, None)
         module.register_parameter(name, original)
-
-    def apply_mask_to(self, original, module):
-        return getattr(module, f"{self._tensor_name}_mask").to(original.dtype) * original
 
 
 class PruningContainer(BasePruningMethod):
@@ -151,17 +152,15 @@ class CustomFromMask(BasePruningMethod):
         return default_mask * self.mask.to(dtype=default_mask.dtype)
 
 
-class Unstructured(BasePruningMethod):
-    """Takes away the elements with the lowest (or highest) scores."""
+class ByScores(BasePruningMethod):
+    """Takes away what has the lowest scores."""
 
+    scores: Callable  # of the method and the values
     largest = False
 
     def __init__(self, amount):
         count_of(amount, 2**62)
         self.amount = amount
-
-    def scores(self, t):
-        raise NotImplementedError
 
     def compute_mask(self, t, default_mask):
         count, mask = count_of(self.amount, t.numel()), default_mask.clone()
@@ -171,7 +170,7 @@ class Unstructured(BasePruningMethod):
         return mask
 
 
-class RandomUnstructured(Unstructured):
+class RandomUnstructured(ByScores):
     """Takes away elements at random."""
 
     largest = True
@@ -180,24 +179,21 @@ class RandomUnstructured(Unstructured):
         return rand_like(t)
 
 
-class L1Unstructured(Unstructured):
+class L1Unstructured(ByScores):
     """Takes away the smallest elements."""
 
     def scores(self, t):
         return t.abs()
 
 
-class Structured(BasePruningMethod):
+class Structured(ByScores):
     """Takes away whole channels with the lowest scores."""
 
     PRUNING_TYPE = "structured"
 
     def __init__(self, amount, dim=-1):
-        count_of(amount, 2**62)
-        self.amount, self.dim = amount, dim
-
-    def scores(self, t):
-        raise NotImplementedError
+        super().__init__(amount)
+        self.dim = dim
 
     def compute_mask(self, t, default_mask):
         if t.dim() < 2:
@@ -233,40 +229,22 @@ class LnStructured(Structured):
         return t.norm(self.n, tuple(d for d in range(t.dim()) if d != dim))
 
 
-def identity(module, name):
-    """Prepare a parameter for pruning, and prune nothing."""
-    Identity.apply(module, name)
-    return module
+def by(method: type, name: str, signature: str = "") -> Callable:
+    """The function that prunes `module.<name>` by a method and returns the module."""
+    given = "".join(f", {n}={n}" for n in parameters_of(signature))
+    made = written(name, "module, name, " + signature, [f"method.apply(module, name{given})",
+                                                        "return module"],
+                   method=method, __name__=__name__)
+    made.__doc__ = f"Prune a parameter by {method.__name__}."
+    return made
 
 
-def random_unstructured(module, name, amount):
-    """Prune elements at random."""
-    RandomUnstructured.apply(module, name, amount)
-    return module
-
-
-def l1_unstructured(module, name, amount, importance_scores=None):
-    """Prune the smallest elements."""
-    L1Unstructured.apply(module, name, amount, importance_scores=importance_scores)
-    return module
-
-
-def random_structured(module, name, amount, dim):
-    """Prune channels at random."""
-    RandomStructured.apply(module, name, amount, dim)
-    return module
-
-
-def ln_structured(module, name, amount, n, dim, importance_scores=None):
-    """Prune the channels with the smallest norm."""
-    LnStructured.apply(module, name, amount, n, dim, importance_scores=importance_scores)
-    return module
-
-
-def custom_from_mask(module, name, mask):
-    """Prune what a mask says."""
-    CustomFromMask.apply(module, name, mask)
-    return module
+identity = by(Identity, "identity")
+custom_from_mask = by(CustomFromMask, "custom_from_mask", "mask")
+random_unstructured = by(RandomUnstructured, "random_unstructured", "amount")
+l1_unstructured = by(L1Unstructured, "l1_unstructured", "amount, importance_scores=None")
+random_structured = by(RandomStructured, "random_structured", "amount, dim")
+ln_structured = by(LnStructured, "ln_structured", "amount, n, dim, importance_scores=None")
 
 
 def global_unstructured(parameters, pruning_method, importance_scores=None, **kwargs) -> None:
