@@ -123,6 +123,27 @@ def test_missing_arguments_are_named_as_python_does():
         assert str(expected.value) == str(got.value)
 
 
+def test_losses_warn_and_complain_as_torchs():
+    def told(torch):
+        F, x, y = torch.nn.functional, torch.ones(2, 3), torch.ones(3)
+        out = []
+        for call in (lambda: F.mse_loss(x, y), lambda: F.l1_loss(x, y), lambda: F.huber_loss(x, y),
+                     lambda: F.smooth_l1_loss(x, y), lambda: F.mse_loss(x, x, size_average=False),
+                     lambda: torch.nn.MSELoss(reduce=False)(x, x),
+                     lambda: F.mse_loss(x, x, weight=y), lambda: F.mse_loss(x, x, reduction="a"),
+                     lambda: F.kl_div(x, x, reduction="a"), lambda: F.soft_margin_loss(x, x, 1, 1)):
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                try:
+                    call()
+                except ValueError as error:
+                    out.append(str(error))
+            out += [(str(w.message), w.category) for w in caught]
+        return out
+
+    assert told(ours) == told(theirs)
+
+
 def test_lists_of_parameters_print_as_torchs():
     def shown(torch):
         values = [torch.zeros(2, 3), torch.nn.Parameter(torch.ones(2)), torch.ones(1).double(), 5]

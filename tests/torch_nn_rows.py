@@ -180,6 +180,17 @@ row(
     R(5, 3),
     R(5, 3),
 )
+for old in ({"size_average": False}, {"reduce": False}, {"size_average": True, "reduce": True}):
+    row(f"flags of old {old}", lambda t, x, y, old=old: [
+        F(t).mse_loss(x, y, **old), F(t).l1_loss(x, y, **old), F(t).smooth_l1_loss(x, y, **old),
+        F(t).binary_cross_entropy(x.sigmoid(), y.sigmoid(), **old),
+        F(t).poisson_nll_loss(x, y, **old), F(t).kl_div(x, y.sigmoid(), **old),
+        F(t).soft_margin_loss(x, y.detach(), **old), F(t).nll_loss(x, t.tensor([1, 2, 0]), **old),
+    ], R(3, 4), R(3, 4))
+for red in ("none", "sum", "mean"):
+    row(f"weights of positions {red}", lambda t, x, y, w, red=red: [
+        F(t).mse_loss(x, y, reduction=red, weight=w), F(t).l1_loss(x, y, reduction=red, weight=w),
+        F(t).huber_loss(x, y, red, 0.5, w)], R(3, 4), R(3, 4), R(3, 4))
 row("poi", lambda t, x: F(t).poisson_nll_loss(x, t.tensor(sg).abs() * 3, full=True), R(5))
 row(
     "poi2",

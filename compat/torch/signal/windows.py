@@ -40,8 +40,8 @@ def window(name: str, formula, signature: str = ""):
     given = [f"{n}={n}" for n in parameters_of(signature)]
     made = written(name, f"M, *, {signature and signature + ','} sym=True, dtype=None, "
                    "layout=strided, device=None, requires_grad=False", [
-                       f"return make('{name}', formula, M, sym, dtype, layout, device, requires_grad, "
-                       f"{', '.join(given)})"],
+                       f"return make('{name}', formula, M, sym, dtype, layout, device, "
+                       f"requires_grad, {', '.join(given)})"],
                    make=symmetric, formula=formula, strided=strided, __name__=__name__)
     made.__doc__ = f"torch.signal.windows.{name} of M points."
     return made
@@ -106,14 +106,15 @@ def of_torch(name: str, formula, signature: str = ""):
         if window_length < 0:
             raise RuntimeError(f"{name} requires non-negative window_length, got "
                                f"window_length={window_length}")
-        return points(formula, window_length, window_length + bool(periodic),
-                      to_numpy_or_none(dtype) or config.default_dtype, device, requires_grad, **given)
+        kind = to_numpy_or_none(dtype) or config.default_dtype
+        return points(formula, window_length, window_length + bool(periodic), kind, device,
+                      requires_grad, **given)
 
     given = "".join(f", {n}={n}" for n in parameters_of(signature))
     return written(name, f"window_length, periodic=True, {signature and signature + ','} *, "
-                   "dtype=None, layout=None, device=None, requires_grad=False", [
-                       f"return make(window_length, periodic, dtype, device, requires_grad{given})"],
-                   make=make, __name__=__name__)
+                   "dtype=None, layout=None, device=None, requires_grad=False",
+                   ["return make(window_length, periodic, dtype, device, requires_grad"
+                    f"{given})"], make=make, __name__=__name__)
 
 
 OF_TORCH = {f"{name}_window": of_torch(f"{name}_window", *row) for name, *row in (

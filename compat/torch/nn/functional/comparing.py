@@ -8,7 +8,7 @@ import numpy as np
 
 from compat.torch import creation
 from compat.torch.nn.functional.activations import logsigmoid
-from compat.torch.nn.functional.losses import check_reduction, reduction_of
+from compat.torch.nn.functional.losses import check_reduction, finish, loss
 from compat.torch.nn.functional.other import pairwise_distance
 from compat.torch.operation import operation
 from compat.torch.selecting import where
@@ -17,43 +17,35 @@ from minigrad import core
 from minigrad.numpy.alignments import NOWHERE, extended_labels, paths_to_labels
 
 
-def finish(loss, reduction: str):
-    check_reduction(reduction)
-    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
-
-
-def hinge_embedding_loss(input, target, margin=1.0, size_average=None, reduce=None,
-                         reduction="mean"):
+@loss
+def hinge_embedding_loss(input, target, margin=1.0):
     """x where the target is 1, max(0, margin - x) where it is -1."""
-    reduction = reduction_of(size_average, reduce, reduction)
     zero = input * 0
     positive = where(target == 1, input, zero)
-    return finish(where(target == -1, (margin - input).clamp_min(0), zero) + positive, reduction)
+    return where(target == -1, (margin - input).clamp_min(0), zero) + positive
 
 
-def margin_ranking_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
-                        reduction="mean"):
+@loss
+def margin_ranking_loss(input1, input2, target, margin=0):
     """max(0, -y (x1 - x2) + margin)."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    return finish((-target * (input1 - input2) + margin).clamp_min(0), reduction)
+    return (-target * (input1 - input2) + margin).clamp_min(0)
 
 
-def cosine_embedding_loss(input1, input2, target, margin=0, size_average=None, reduce=None,
-                          reduction="mean"):
+@loss
+def cosine_embedding_loss(input1, input2, target, margin=0):
     """1 - cos(x1, x2) for target 1, max(0, cos - margin) for -1."""
-    reduction = reduction_of(size_average, reduce, reduction)
     product = (input1 * input2).sum(-1)
     squares = [(x * x).sum(-1) + 1e-12 for x in (input1, input2)]  # PyTorch's epsilon
     cos = product / (squares[0] * squares[1]).sqrt()
     zero = cos * 0
-    return finish(where(target == 1, 1 - cos, zero)
-                  + where(target == -1, (cos - margin).clamp_min(0), zero), reduction)
+    return (where(target == 1, 1 - cos, zero)
+            + where(target == -1, (cos - margin).clamp_min(0), zero))
 
 
-def soft_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+@loss
+def soft_margin_loss(input, target):
     """log(1 + exp(-y x))."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    return finish((-target * input).exp().log1p(), reduction)
+    return (-target * input).exp().log1p()
 
 
 def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_function=None,
@@ -68,24 +60,22 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
     return finish((margin + distance(anchor, positive) - far).clamp_min(0), reduction)
 
 
-def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False,
-                        size_average=None, reduce=None, reduction="mean"):
+@loss
+def triplet_margin_loss(anchor, positive, negative, margin=1.0, p=2, eps=1e-6, swap=False):
     """triplet_margin_with_distance_loss with the p-norm."""
-    reduction = reduction_of(size_average, reduce, reduction)
     return triplet_margin_with_distance_loss(
-        anchor, positive, negative, margin=margin, swap=swap, reduction=reduction,
+        anchor, positive, negative, margin=margin, swap=swap, reduction="none",
         distance_function=lambda a, b: pairwise_distance(a, b, p, eps))
 
 
-def poisson_nll_loss(input, target, log_input=True, full=False, size_average=None, eps=1e-8,
-                     reduce=None, reduction="mean"):
+@loss(between=1)
+def poisson_nll_loss(input, target, log_input=True, full=False, eps=1e-8):
     """The rate minus target times its logarithm; `full` adds Stirling's term."""
-    reduction = reduction_of(size_average, reduce, reduction)
     loss = input.exp() - target * input if log_input else input - target * (input + eps).log()
     if full:
         stirling = target * target.log() - target + 0.5 * (2 * math.pi * target).log()
         loss = loss + stirling.masked_fill(target <= 1, 0)
-    return finish(loss, reduction)
+    return loss
 
 
 def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"):
@@ -106,21 +96,18 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
     return finish(loss + 0.5 * math.log(2 * math.pi) if full else loss, reduction)
 
 
-def multilabel_soft_margin_loss(input, target, weight=None, size_average=None, reduce=None,
-                                reduction="mean"):
+@loss
+def multilabel_soft_margin_loss(input, target, weight=None):
     """Binary cross entropy of each class, averaged over classes."""
-    reduction = reduction_of(size_average, reduce, reduction)
     loss = -(target * logsigmoid(input) + (1 - target) * logsigmoid(-input))
-    return finish((loss if weight is None else loss * weight).mean(-1), reduction)
+    return (loss if weight is None else loss * weight).mean(-1)
 
 
-def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=None, reduce=None,
-                      reduction="mean"):
+@loss
+def multi_margin_loss(input, target, p=1, margin=1.0, weight=None):
     """The mean over classes of max(0, margin - x[y] + x[i])^p."""
-    reduction = reduction_of(size_average, reduce, reduction)
     if p not in (1, 2):
         raise ValueError("only p == 1 and p == 2 supported")
-    check_reduction(reduction)
     if weight is not None and weight.dim() != 1:
         raise ValueError("weight must be one-dimensional")
     rows, index = (x if input.dim() > 1 else x.reshape(1, -1) for x in (input, target))
@@ -130,13 +117,12 @@ def multi_margin_loss(input, target, p=1, margin=1.0, weight=None, size_average=
         terms = terms * weight[index]
     own = creation.arange(rows.shape[1]) == index
     loss = terms.masked_fill(own, 0).sum(1) / rows.shape[1]
-    return finish(loss if input.dim() > 1 else loss[0], reduction)
+    return loss if input.dim() > 1 else loss[0]
 
 
-def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduction="mean"):
+@loss
+def multilabel_margin_loss(input, target):
     """Margins between all labels, listed up to the first -1, and all other classes."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    check_reduction(reduction)
     if input.dim() > 2 or not input.numel():
         raise RuntimeError("Expected non-empty vector or matrix with optional 0-dim batch size, but"
                            f" got: {list(input.spec.shape)}")
@@ -148,7 +134,7 @@ def multilabel_margin_loss(input, target, size_average=None, reduce=None, reduct
     gaps = (1 - rows.gather(1, index).unsqueeze(2) + rows.unsqueeze(1)).clamp_min(0)
     out = hits.any(1).unsqueeze(1) | ~valid.unsqueeze(2)
     loss = gaps.masked_fill(out, 0).sum((1, 2)) / n
-    return finish(loss if input.dim() > 1 else loss[0], reduction)
+    return loss if input.dim() > 1 else loss[0]
 
 
 # ------------------------------------------------------------------ connectionist labels

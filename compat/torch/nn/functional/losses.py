@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import inspect
 import warnings
-
+from collections.abc import Callable
 
 from compat.torch.operation import operation
 from compat.torch.pointwise import like
@@ -13,6 +15,7 @@ from compat.torch.reductions import log_softmax_op
 from compat.torch.reductions import mean as mean_all
 from compat.torch.reductions import sum as sum_all
 from compat.torch.tensor import array_of, at_hand
+from compat.torch.written import written
 from minigrad.core import I64, aval_of
 from minigrad.numpy.windows import FEW_CLASSES, only, picked
 from minigrad.ops import elementwise as e
@@ -23,9 +26,7 @@ from minigrad.ops.selection import select_n
 from minigrad.ops.shaping import reshape
 
 
-def check_reduction(reduction: str) -> None:
-    if reduction not in ("mean", "sum", "none"):
-        raise ValueError(f"{reduction} is not a valid value for reduction")
+REDUCTIONS = ("mean", "sum", "none")
 
 
 def reduction_of(size_average, reduce, reduction: str) -> str:
@@ -39,6 +40,42 @@ def reduction_of(size_average, reduce, reduction: str) -> str:
     return meant
 
 
+def check_reduction(reduction: str) -> None:
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not a valid value for reduction")
+
+
+def finish(loss, reduction: str):
+    """All of a loss, its mean or its sum."""
+    check_reduction(reduction)
+    return loss if reduction == "none" else mean_all(loss) if reduction == "mean" else sum_all(loss)
+
+
+def loss(fn: Callable | None = None, between: int = 0):
+    """Decorates a loss, or what it is at each position (then `reduction` is added): it also takes
+    the flags of old, which stand before `reduction`, with so many arguments `between` them."""
+    if fn is None:
+        return functools.partial(loss, between=between)
+    parameters = inspect.signature(fn).parameters
+    listed, given = [str(p) for p in parameters.values()], ", ".join(parameters)
+    result = f"fn({given})"
+    if "reduction" not in parameters:
+        listed.append("reduction='mean'")
+        result = f"finish({result}, reduction)"
+    at = [p.split("=")[0] for p in listed].index("reduction")
+    listed.insert(at, "reduce=None")
+    listed.insert(at - between, "size_average=None")
+    made = written(fn.__name__, ", ".join(listed), [
+        "if size_average is not None or reduce is not None:",
+        "    reduction = reduction_of(size_average, reduce, reduction)", f"return {result}"],
+        fn=fn, finish=finish, reduction_of=reduction_of, __name__=fn.__module__)
+    made.__doc__ = fn.__doc__
+    return made
+
+
+# ------------------------------------------------------------------ positions
+
+
 def reduced(x, reduction: str):
     """All of x, its sum or its mean."""
     if reduction == "none":
@@ -47,18 +84,25 @@ def reduced(x, reduction: str):
     return e.div(total, like(total, aval_of(x).size)) if reduction == "mean" else total
 
 
-def pairwise_loss(name: str, node: str, body, **defaults):
-    """A loss that compares two tensors position by position."""
-    op = operation(lambda input, target, reduction, params: reduced(
-        body(*expanded(input, target, dtype=inexact(input, target)), *params), reduction),
+def comparison(node: str, body: Callable) -> Callable:
+    """The node of a loss that compares two tensors position by position."""
+    op = operation(lambda input, target, reduction, setting=None: reduced(
+        body(*expanded(input, target, dtype=inexact(input, target)), setting), reduction),
         name=node, tensors=("input", "target"))
 
-    def fn(input, target, reduction="mean", **params):
+    def compare(input, target, reduction, setting=None):
         check_reduction(reduction)
-        return op(input, target, reduction, tuple((defaults | params).values()))
+        check_sizes(input, target)
+        return op(input, target, reduction, setting)
 
-    fn.__name__ = fn.__qualname__ = name
-    return fn
+    return compare
+
+
+def check_sizes(input, target) -> None:
+    if input.spec.shape != target.spec.shape:
+        warnings.warn(f"Using a target size ({target.size()}) that is different to the input size "
+                      f"({input.size()}). This will likely lead to incorrect results due to "
+                      "broadcasting. Please ensure they have the same size.", stacklevel=5)
 
 
 def magnitude(x):
@@ -80,37 +124,52 @@ def huber_body(x, y, delta):
     return select_n(e.le(size, delta), far, near)
 
 
-mse_op = pairwise_loss("mse_loss", "mse_loss", lambda x, y: e.square(e.sub(x, y)))
-smooth_l1_op = pairwise_loss("smooth_l1_loss", "smooth_l1_loss", smooth_l1_body, beta=1.0)
-huber_op = pairwise_loss("huber_loss", "huber_loss", huber_body, delta=1.0)
+mse_op = comparison("mse_loss", lambda x, y, _: e.square(e.sub(x, y)))
+smooth_l1_op = comparison("smooth_l1_loss", smooth_l1_body)
+huber_op = comparison("huber_loss", huber_body)
 
 
-def mse_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """The mean of (input - target)^2."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    return mse_op(input, target, reduction)
+def l1_op(input, target, reduction, _):
+    check_sizes(input, target)
+    return finish((input - target).abs(), reduction)
 
 
-def l1_loss(input, target, size_average=None, reduce=None, reduction="mean", weight=None):
-    """The mean of |input - target|."""
-    reduction = reduction_of(size_average, reduce, reduction)
+def compared(op, input, target, reduction, weight, setting=None, by_weight=True):
+    """A loss whose positions may be weighted; its mean is over the sum of weights, or all."""
+    if weight is None:
+        return op(input, target, reduction, setting)
     check_reduction(reduction)
-    size = (input - target).abs()
-    return size if reduction == "none" else \
-        mean_all(size) if reduction == "mean" else sum_all(size)
+    if weight.spec.shape != input.spec.shape:
+        raise ValueError("Weights and input must have the same size.")
+    errors = op(input, target, "none", setting) * weight
+    if reduction == "mean" and by_weight:
+        return sum_all(errors) / sum_all(weight)
+    return finish(errors, reduction)
 
 
-def smooth_l1_loss(input, target, size_average=None, reduce=None, reduction="mean", beta=1.0):
+@loss
+def mse_loss(input, target, reduction="mean", weight=None):
+    """The mean of (input - target)^2."""
+    return compared(mse_op, input, target, reduction, weight)
+
+
+@loss
+def l1_loss(input, target, reduction="mean", weight=None):
+    """The mean of |input - target|."""
+    return compared(l1_op, input, target, reduction, weight)
+
+
+@loss
+def smooth_l1_loss(input, target, reduction="mean", beta=1.0):
     """Squared near zero, absolute beyond beta."""
-    reduction = reduction_of(size_average, reduce, reduction)
-    return smooth_l1_op(input, target, reduction, beta=beta)
+    return smooth_l1_op(input, target, reduction, beta)
 
 
 def huber_loss(input, target, reduction="mean", delta=1.0, weight=None):
     """Squared near zero, delta times absolute beyond it."""
     if delta <= 0:
         raise RuntimeError("huber_loss does not support non-positive values for delta.")
-    return huber_op(input, target, reduction, delta=delta)
+    return compared(huber_op, input, target, reduction, weight, delta, by_weight=False)
 
 
 # ------------------------------------------------------------------ classes
@@ -168,26 +227,25 @@ def check_targets(input, target, ignore_index: int) -> None:
             raise IndexError(f"Target {wrong.reshape(-1)[0]} is out of bounds.")
 
 
-def nll_loss(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
-             reduction="mean"):
+@loss(between=1)
+def nll_loss(input, target, weight=None, ignore_index=-100, reduction="mean"):
     """The mean of -input[target]: input holds log-probabilities (N, C, ...)."""
-    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     check_targets(input, target, ignore_index)
     op = nll_op if len(input.spec.shape) <= 2 else nll_2d_op
     return op(input, target, weight, ignore_index, reduction)
 
 
-def cross_entropy(input, target, weight=None, size_average=None, ignore_index=-100, reduce=None,
-                  reduction="mean", label_smoothing=0.0):
+@loss(between=1)
+def cross_entropy(input, target, weight=None, ignore_index=-100, reduction="mean",
+                  label_smoothing=0.0):
     """log_softmax, then nll_loss; targets are class indices or probabilities."""
-    reduction = reduction_of(size_average, reduce, reduction)
     check_reduction(reduction)
     axis = 1 if len(input.spec.shape) > 1 else 0
     logs = log_softmax_op(input, axis)
     if target.spec.shape == input.spec.shape and target.dtype.is_floating_point:
         return soft_cross_entropy(logs, target, weight, reduction, label_smoothing, axis)
-    loss = nll_loss(logs, target, weight, None, ignore_index, None, reduction)
+    loss = nll_loss(logs, target, weight, ignore_index=ignore_index, reduction=reduction)
     if not label_smoothing:
         return loss
     return loss * (1 - label_smoothing) + smoothing_term(
@@ -250,10 +308,10 @@ def bce_logits_op(input, target, weight=None, pos_weight=None, reduction="mean")
     return reduced(weighted(loss, weight), reduction)
 
 
-def binary_cross_entropy_with_logits(input, target, weight=None, size_average=None, reduce=None,
-                                     reduction="mean", pos_weight=None):
+@loss
+def binary_cross_entropy_with_logits(input, target, weight=None, reduction="mean",
+                                     pos_weight=None):
     """Cross entropy of sigmoid(input) with target."""
-    reduction = reduction_of(size_average, reduce, reduction)
     if target.spec.shape != input.spec.shape:
         raise ValueError(f"Target size ({target.size()}) must be the same as input size "
                          f"({input.size()})")
@@ -274,10 +332,9 @@ def bce_op(input, target, weight=None, reduction="mean"):
     return reduced(weighted(loss, weight), reduction)
 
 
-def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=None,
-                         reduction="mean"):
+@loss
+def binary_cross_entropy(input, target, weight=None, reduction="mean"):
     """-(y log x + (1 - y) log(1 - x))."""
-    reduction = reduction_of(size_average, reduce, reduction)
     if target.spec.shape != input.spec.shape:
         raise ValueError(f"Using a target size ({target.size()}) that is different to the input "
                          f"size ({input.size()}) is deprecated. Please ensure they have the same "
@@ -285,9 +342,9 @@ def binary_cross_entropy(input, target, weight=None, size_average=None, reduce=N
     return bce_op(input, target, weight, reduction)
 
 
-def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_target=False):
+@loss
+def kl_div(input, target, reduction="mean", log_target=False):
     """target (log target - input), for log-probabilities `input`."""
-    reduction = reduction_of(size_average, reduce, reduction)
     if log_target:
         loss = target.exp() * (target - input)
     else:
@@ -295,8 +352,8 @@ def kl_div(input, target, size_average=None, reduce=None, reduction="mean", log_
         logs = target.masked_fill(nothing, 1.0).log()
         loss = target * logs - target * input
     if reduction == "batchmean":
-        return loss.sum() / input.spec.shape[0]
-    return loss if reduction == "none" else loss.mean() if reduction == "mean" else loss.sum()
+        return sum_all(loss) / input.spec.shape[0]
+    return finish(loss, reduction)
 
 
 def linear_cross_entropy(input, linear_weight, target, *, linear_bias=None, weight=None,
