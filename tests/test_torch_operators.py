@@ -9,13 +9,10 @@ import torch as theirs
 
 from compat.differential.opdb import Runner, entries, full_name
 
-TIES = "which of several equal elements comes first is unspecified"
 STORAGE = "PyTorch looks at memory that the sample's own tensor does not show"
-ABSENT = "not a function of the face"
 KNOWN = {  # samples that differ, and why
-    "kthvalue": TIES, "topk": TIES, "mode": TIES, "as_strided.partial_views": STORAGE,
+    "as_strided.partial_views": STORAGE,
     "as_strided_scatter": "PyTorch sends the gradient to the places that were written over",
-    "_upsample_bilinear2d_aa": ABSENT, "hash_tensor": ABSENT,
     "special.bessel_j0": "PyTorch's own rounding", "special.bessel_y1": "PyTorch's own rounding",
 }
 RUNNER = Runner()

@@ -295,7 +295,29 @@ def whole_quotients(torch):
             raised(lambda: one.bool() // one.bool()), torch.ones(2) // zero]
 
 
+def ties(torch):
+    """Which of several equal elements is chosen."""
+    torch.manual_seed(3)
+    x = torch.randint(0, 9, (4, 90))
+    return [x.topk(5), x.topk(60, largest=False), x.topk(1), x.float().topk(40, sorted=False),
+            x.kthvalue(30), x.mode(), x[:, :14].mode(), x.median(1), x.t().topk(3, 0)]
+
+
+def numbers_alone(torch):
+    """Two Python numbers, powers that wrap, edges with equal or disordered bins."""
+    a, inf = torch.tensor([-3, -2, 2, 7, -9223372036854775808]), float("inf")
+    x = torch.tensor([0.0, inf, -1.0], requires_grad=True)
+    slope, = torch.autograd.grad(torch.copysign(x, torch.tensor(-1.0)).sum(), x)
+    edges = torch.tensor([0.0, 2.0, 1.0, 3.0])
+    return [torch.add(3, 2), torch.mul(3.5, 2), torch.div(3, 2), torch.floor_divide(7, 2),
+            raised(lambda: torch.sub(True, True)), [torch.pow(a, torch.tensor(n)) for n in
+            (63, 64, 127, 1000, 9223372036854775807)], slope,
+            torch.histogramdd(torch.linspace(0, 3, 12).reshape(6, 2), [edges, edges])[0],
+            torch.tensor([1, 2], dtype=torch.uint8).abs()]
+
+
 PROGRAMS = {f.__name__: f for f in (
+    ties, numbers_alone,
     numbers_under_transforms, whole_quotients,
     jacobians, dual_numbers, checks, saved_tensor_hooks, anomalies, checkpoints, batched_grads,
     transforms, memory_of_views, writes_under_the_tape, out_arguments, devices, pickles, masks,

@@ -280,9 +280,18 @@ def x_times(log):
     return body
 
 
+@custom_jvp
 def copysign(x, y):
+    x, y = map(of_face, (x, y))
     size = x.abs()
     return where(mnp.signbit(y), -size, size)
+
+
+@copysign.defjvp
+def copysign_rule(primals, tangents):
+    """The slope is out / x, which is nan for infinities, and 0 at 0."""
+    out, x = of_face(copysign(*primals)), of_face(primals[0])
+    return out, e.mul(tangents[0], where(x == 0, x, out / x))
 
 
 def float_power(input, other):

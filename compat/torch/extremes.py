@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import numpy as np
 
 from compat.torch import reductions as r
 from compat.torch.dtypes import SCALAR_NAMES
-from compat.torch.gathering import along, point_numbers
+from compat.torch.gathering import along, gather_, point_numbers
 from compat.torch.operation import operation
 from compat.torch.pointwise import PAIRS, strong
 from compat.torch.promotion import cast
 from compat.torch.return_types import return_type
 from compat.torch.views import part
-from compat.torch.tensor import wrap_dim
+from compat.torch.tensor import array_of, at_hand, from_array, wrap_dim
+from compat.torch.ties import arranged, ranks_of
 from minigrad import core
 from minigrad.core import I64, aval_of, table
 from minigrad.ops.families import dtype_kind
@@ -96,4 +98,28 @@ def topk(input, k, dim=-1, largest=True, sorted=True):
     """The k largest (or smallest) elements along `dim`."""
     if k > (input.size(dim) if input.dim() else 1):
         raise RuntimeError("selected index k out of range")
-    return Topk(*topk_op(input, dim, largest, k))
+    values, indices = topk_op(input, dim, largest, k)
+    if k and input.spec.shape and at_hand(input):
+        d = wrap_dim(dim, len(input.spec.shape))
+        places = tied(array_of(input), array_of(values), array_of(indices), d, largest, sorted)
+        if places is not None:
+            indices = from_array(places)
+            values = gather_(input, d, indices)
+    return Topk(values, indices)
+
+
+def tied(x, values, indices, axis: int, largest: bool, ordered: bool):
+    """The indices that PyTorch's algorithm finds, where equal elements compete; else None."""
+    x, values, indices = (np.moveaxis(a, axis, -1) for a in (x, values, indices))
+    k = values.shape[-1]
+    least = values[..., -1:]
+    compete = (values[..., 1:] == values[..., :-1]).any(-1) \
+        | ((x == least).sum(-1) > (values == least).sum(-1))
+    if not ordered and 64 * k > x.shape[-1]:  # selected, and left as they lie
+        compete[...] = True
+    if not compete.any():
+        return None
+    indices = indices.copy()
+    for row in zip(*np.nonzero(compete)):
+        indices[row] = arranged("topk", ranks_of(x[row], largest), k, ordered)[:k]
+    return np.ascontiguousarray(np.moveaxis(indices, -1, axis))

@@ -128,7 +128,7 @@ def take_along_dim(input, indices, dim=None):
     d = wrap_dim(dim, len(input.spec.shape))
     rest = broadcast_shapes(*(x.spec.shape[:d] + (1,) + x.spec.shape[d + 1:]
                               for x in (input, indices)))
-    if at_hand(indices) and bool((indices < 0).any()):
+    if not at_hand(indices) or bool((indices < 0).any()):
         indices = indices % max(input.spec.shape[d], 1)
     x, i = (x.expand(rest[:d] + (x.spec.shape[d],) + rest[d + 1:]) for x in (input, indices))
     return gather_(x, d, i)

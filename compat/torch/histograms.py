@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -57,10 +58,32 @@ def histogramdd(input, bins, *, range=None, weight=None, density=False):
             (rows[:, d].min(), rows[:, d].max()) if len(rows) else (0.0, 1.0)
         low, high = (low - 0.5, high + 0.5) if low == high else (low, high)
         edges.append(np.linspace(low, high, b + 1, dtype=dtype))
-    counts, _ = np.histogramdd(rows, [np.asarray(a, np.float64) for a in edges], density=density,
-                               weights=None if weight is None else array_of(weight).reshape(-1))
+    sizes = tuple(len(e) - 1 for e in edges)
+    inside = np.ones(len(rows), bool)
+    for column, e in zip(rows.T, edges):
+        inside &= (column >= e[0]) & (column <= e[-1])
+    places = [np.minimum(upper_bound(e, column[inside]) - 1, n - 1)  # the last bin is closed
+              for column, e, n in zip(rows.T, edges, sizes)]
+    counts = np.bincount(np.ravel_multi_index(places, sizes), minlength=math.prod(sizes),
+                         weights=None if weight is None else array_of(weight).reshape(-1)[inside]
+                         ).reshape(sizes).astype(dtype)
+    if density:
+        volumes = functools.reduce(np.multiply.outer, map(np.diff, edges))
+        counts = counts / counts.sum() / volumes
     return return_type("histogramdd", "hist bin_edges")(
         from_array(counts.astype(dtype)), tuple(map(from_array, edges)))
+
+
+def upper_bound(edges: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Past the last edge that is not above x, by bisection; edges out of order are no error."""
+    first, length = np.zeros(x.shape, np.int64), np.full(x.shape, len(edges))
+    while length.any():
+        half = length // 2
+        middle = np.minimum(first + half, len(edges) - 1)
+        below, open_ = x < edges[middle], length > 0
+        first = np.where(open_ & ~below, middle + 1, first)
+        length = np.where(below, half, np.maximum(length - half - 1, 0))
+    return first
 
 
 def bincount(input, weights=None, minlength=0):

@@ -9,10 +9,14 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from compat.torch.devices import WORLDS, together
+from compat.torch.promotion import scalar_type
 from compat.torch.tensor import Tensor
 from minigrad import core
 from minigrad.core import EVAL, PYTHON_SCALARS, box, get_mode, inlining
 from minigrad.eager import Op, write_wrapper
+
+
+OF_NUMBERS = {"add", "sub", "mul", "div", "floor_divide"}  # take two Python numbers too
 
 
 class Operation(Op):
@@ -31,6 +35,9 @@ class Operation(Op):
             return NotImplemented
         if len(operands) > 1 and not inlining.get() and not any(
                 isinstance(a, core.Tensor) for a in operands):
+            if self.shown in OF_NUMBERS:
+                return super().slow((box(np.asarray(operands[0], scalar_type(type(operands[0]))),
+                                         Tensor), *operands[1:]), statics)
             raise TypeError(f"{self.shown}() received an invalid combination of arguments - got ("
                             f"{', '.join(type(a).__name__ for a in tensors)})")
         if WORLDS:

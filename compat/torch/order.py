@@ -14,6 +14,7 @@ from compat.torch.pointwise import like, strong
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
 from compat.torch.return_types import return_type
+from compat.torch.ties import SMALL, arranged, ranks_of
 from compat.torch.tensor import from_array, known, of_face, wrap_dim
 from minigrad import core
 from minigrad.core import I64, aval_of, table
@@ -42,8 +43,23 @@ def kthvalue(input, k, dim=-1, keepdim=False):
     n = input.spec.shape[wrap_dim(dim, len(input.spec.shape))] if input.spec.shape else 1
     if not 1 <= k <= n:
         raise RuntimeError(f"kthvalue(): selected number k out of range for dimension {dim}")
-    order = extremes.argsort(last(input.detach(), dim), -1)
-    return return_type("kthvalue")(*chosen(input, order[..., k - 1], dim, keepdim))
+
+    def place(x):
+        rows = x.reshape(-1, n)
+        places = np.argsort(rows, -1, kind="stable")[:, k - 1]
+        for i, (row, p) in enumerate(zip(rows, places)):
+            if (row == row[p]).sum() > 1:
+                places[i] = arranged("quickselect", ranks_of(row), k - 1)[k - 1]
+        return places.reshape(x.shape[:-1])
+
+    return return_type("kthvalue")(*placed(place, input, dim, keepdim))
+
+
+def placed(place, input, dim, keepdim):
+    """(values, indices) of the position that `place` finds in each row of an array."""
+    x = last(input.detach(), dim)
+    places = on_arrays(place, x.spec.shape[:-1], np.int64, x)
+    return chosen(input, places, dim, keepdim)
 
 
 def middle(name: str, ignore_nan: bool):
@@ -97,13 +113,13 @@ def mode(input, dim=-1, keepdim=False):
         rows = x.reshape(-1, x.shape[-1])
         places = np.zeros(len(rows), np.int64)
         for i, row in enumerate(rows):
-            values, counts = np.unique(row, return_counts=True)
-            places[i] = np.flatnonzero(row == values[counts.argmax()])[-1]
-        return places.reshape(x.shape[:-1] if input.spec.shape else ())
+            ranks = ranks_of(row)
+            commonest = np.bincount(ranks).argmax()
+            order = np.arange(len(row)) if len(row) <= SMALL else arranged("sort", ranks, len(row))
+            places[i] = order[np.flatnonzero(ranks[order] == commonest)[-1]]
+        return places.reshape(x.shape[:-1])
 
-    x = last(input.detach(), dim)
-    places = on_arrays(place, x.spec.shape[:-1] if input.spec.shape else (), np.int64, x)
-    return return_type("mode")(*chosen(input, places, dim, keepdim))
+    return return_type("mode")(*placed(place, input, dim, keepdim))
 
 
 INTERPOLATIONS = ("linear", "lower", "higher", "midpoint", "nearest")

@@ -61,6 +61,8 @@ def relu_body(x):  # 0 at 0; nan stays
 
 def abs_body(x):
     """|x| as x sign(x): the derivative at 0 is 0, where lax has 1."""
+    if dtype_kind(aval_of(x).dtype) == "u":
+        return x
     if is_complex(x) or not is_floating(aval_of(x).dtype):
         return e.abs_(x)
     return e.mul(x, e.sign(x))
@@ -207,19 +209,17 @@ def pow_pair(input, exponent):
     return select_n(zero, power, like(x, 1)) if not is_complex(x) else t.pow_(x, y)
 
 
-def integer_power(x, y):
-    """By squaring, wrapping as whole numbers do; a negative power is 0 except of 1 and -1."""
-    one, zero = like(x, 1), like(x, 0)
-    base, out = x, one
-    for bit in range(6 if aval_of(x).dtype.itemsize < 8 else 7):
-        odd = e.ne(e.and_(y, like(y, 1 << bit)), zero) if bit < 8 * y.dtype.itemsize - 1 else \
-            e.lt(y, zero)
-        out = select_n(odd, out, e.mul(out, base))
-        base = e.mul(base, base)
-    if dtype_kind(aval_of(x).dtype) == "u":
+def wrapping_power(x, y):
+    """Powers that wrap as whole numbers do; a negative one is 0 except of 1 and -1."""
+    x, y = np.asarray(x), np.asarray(y)
+    out = np.power(x, np.maximum(y, 0))
+    if dtype_kind(y.dtype) == "u" or not (y < 0).any():
         return out
-    unit = select_n(e.eq(e.abs_(x), one), zero, out)
-    return select_n(e.lt(y, zero), out, unit)
+    unit = np.where(x == 1, 1, np.where(x == -1, 1 - 2 * (y & 1), 0))
+    return np.where(y < 0, unit, out).astype(x.dtype)
+
+
+integer_power = elementwise("integer_power", wrapping_power, accepts="iub", jvp=(None, None))
 
 
 # ------------------------------------------------------------------ two operands
@@ -382,7 +382,7 @@ def binary(name: str, body, node: str | None = None, operator: bool = False):
 NO_SCALARS = {"atan2", "maximum", "minimum", "logical_and", "logical_or", "logical_xor", "fmax",
               "fmin", "hypot", "logaddexp", "logaddexp2", "nextafter", "gcd", "lcm", "heaviside",
               "igamma", "igammac", "complex", "polar", "ldexp"}
-SCALAR_SECOND = {"eq", "ne", "lt", "le", "gt", "ge", "fmod", "floor_divide", "copysign"}
+SCALAR_SECOND = {"eq", "ne", "lt", "le", "gt", "ge", "fmod", "copysign"}
 
 
 def scalars_of(name: str) -> tuple[str, ...]:
