@@ -255,7 +255,8 @@ AGAIN = {  # module of the twins -> the names in it, as name or primitive=name
 OWN: dict[str, Callable] = {
     "broadcast_in_dim": broadcast_in_dim, "bitcast_convert_type": bitcast, "conj": conj,
     "complex": join_parts, "real": lambda x: x.real, "imag": lambda x: x.imag,
-    "copy": lambda x: x.copy(), "empty": lambda *, shape, dtype, **_: cupy.zeros(shape, dtype),
+    "copy": lambda x: x.copy(), "name": lambda x, name: x.copy(),
+    "empty": lambda *, shape, dtype, **_: cupy.zeros(shape, dtype),
     "stack": lambda *operands, axis: cupy.stack(operands, axis),
     "unstack": lambda x, *, axis: tuple(cupy.moveaxis(x, axis, 0)),
     "eq_to": in_total_order(cupy.equal), "le_to": in_total_order(cupy.less_equal),

@@ -55,7 +55,7 @@ def test_a_graph_is_captured_and_replayed():
     given = world.asarray(x)
     for _ in range(8):  # results go back to the pool, so addresses come again
         outs = run([given])
-    assert [graph for graph, _ in run.graphs.values() if graph is not None]
+    assert [bound.graph for bound in run.bound.values() if bound.graph is not None]
     assert distance(program, [devices.fetch(out) for out in outs]) <= 1
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -63,11 +64,18 @@ class Machine:
             self.cupy.cuda.runtime.memcpyAsync(target, source, size, COPY,
                                                self.cupy.cuda.get_current_stream().ptr)
 
-    def product(self, x, y, out, dimension_numbers) -> None:
-        """`dot_general` by cuBLAS, into memory that is there already; operands that lie as cuBLAS
-        takes them, transposed or not, are not copied."""
-        x, y, shape = as_matrices(x, y, dimension_numbers)
-        self.cupy.matmul(x, y, out=out.reshape(shape))
+    def product(self, x, y, out, dimension_numbers) -> Callable[[], Any]:
+        """`dot_general` by cuBLAS, into memory that is there already, to be called. Operands that
+        are matrices as they lie, transposed or not, are not copied."""
+        a, b, shape = as_matrices(x, y, dimension_numbers)
+        if shares(a, x) and shares(b, y):
+            return partial(self.cupy.matmul, a, b, out=out.reshape(shape))
+
+        def call() -> None:
+            a, b, _ = as_matrices(x, y, dimension_numbers)
+            self.cupy.matmul(a, b, out=out.reshape(shape))
+
+        return call
 
     def read(self, address: int, dtype, owner: Any) -> Any:
         """A number, which the host waits for."""
@@ -95,6 +103,11 @@ class Machine:
         except (AttributeError, NotImplementedError, RuntimeError):
             return None
         return lambda: graph.launch(self.cupy.cuda.get_current_stream())
+
+
+def shares(made, array) -> bool:
+    """Is it a view of the array, or a copy that must be made at each call?"""
+    return made.data.ptr == array.data.ptr
 
 
 def as_matrices(x, y, dimension_numbers) -> tuple[Any, Any, tuple[int, ...]]:

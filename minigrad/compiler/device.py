@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from statistics import median
 from typing import Any
 
@@ -30,10 +31,11 @@ from minigrad.compiler.steps import (
 from minigrad.program import Jaxpr, Var
 from minigrad.programs.source import kernel_params
 
-GRAPHS = 8  # of one program
+KEPT = 8  # sets of addresses for which a program's launches are kept
+CAPTURED = 3  # the run on the same addresses that becomes a graph
 FEWEST = 4  # launches that are worth a graph
+UNROLLED = 4096  # launches of a loop that are kept
 CUBLAS = ("float16", "float32", "float64")
-TABLES = 16  # of one launch over several sets of arrays
 
 
 @dataclass
@@ -201,17 +203,39 @@ class Frame:
             return self.runner.constant(b)
         return (self.operand if b.where == "operand" else self.result)[b.number]
 
-    def move(self, moves: Sequence, turn: int, around: Frame) -> None:
-        """Operands and results of this turn of the loop around."""
+    def inside(self, plan: Plan, arena: Buffer, moves: Sequence, turn: int = 0) -> Frame:
+        """The frame of a body, for this turn of the loop."""
+        made = Frame(self.runner, plan, self.at(arena), self)
         for (kind, number), buffer, start, step, other in moves:
             given = other if other is not None and turn % 2 else buffer
-            getattr(self, kind)[number] = around.at(given) + start + turn * step
+            getattr(made, kind)[number] = self.at(given) + start + turn * step
+        return made
+
+
+class Bound:
+    """A plan's steps on arrays at certain addresses: calls without arguments, and, from the third
+    run on, their graph, if they can be one."""
+
+    def __init__(self, calls: list[Callable[[], Any]], graphable: bool):
+        self.calls, self.graphable = calls, graphable
+        self.runs, self.graph = 0, None
+
+    def run(self) -> None:
+        for call in self.calls:
+            call()
+
+    def __call__(self, capture: Callable) -> None:
+        self.runs += 1
+        if self.graphable and self.runs == CAPTURED:
+            self.graph = capture(self.run)
+        (self.graph or self.run)()
 
 
 class DeviceExecutable:
     """A compiled program on a device. Calling it launches it on arrays and returns arrays. The
     arena is taken from the device's pool for each call, and back there before the call has run:
-    whoever gets it next is queued behind (the pool keeps streams apart).
+    whoever gets it next is queued behind (the pool keeps streams apart). So the same addresses
+    come again, and for them everything that a launch needs is kept.
 
     machine: memory and launches (`kernels.cuda.machine.Machine`); implementation: what computes a
     primitive on the device's arrays, for equations that have no kernel; module: the kernels, if
@@ -229,42 +253,36 @@ class DeviceExecutable:
         with machine.active:
             self.launchers = machine.load(self.module.source, names) if names else {}
         self.constants: dict[int, tuple[Buffer, Any]] = {}
-        self.actions: dict[int, list[Callable[[Frame], None]]] = {}
         self.lock = threading.RLock()
-        self.verified: tuple = ()
-        self.graphs: dict[tuple, tuple[Any, list]] = {}  # with the tables that they read
-        self.used: list = []  # tables of this run
-        self.seen: dict[tuple, int] = {}
+        self.bound: dict[tuple[int, ...], Bound] = {}
         self.graphable = is_graphable(plan)
 
     def __call__(self, operands: Sequence) -> list:
         with self.lock, self.machine.active:
-            return self.run(operands)
+            return self.run(operands, lambda bound: bound(self.machine.capture))
 
-    def run(self, operands: Sequence, how: Callable[[Plan, Frame], None] | None = None) -> list:
+    def run(self, operands: Sequence, how: Callable[[Bound], None]) -> list:
         machine, plan = self.machine, self.plan
         given = [machine.operand(x, b.shape, b.dtype) for x, b in zip(operands, plan.operands)]
+        results = [operands[plan.written[k]] if k in plan.written
+                   else machine.empty(b.shape, b.dtype) for k, b in enumerate(plan.results)]
         arena = machine.empty((max(plan.arena_size, 1),), np.dtype(np.uint8))
-        frame = Frame(self, plan, machine.address(arena), None)
-        frame.operand = [machine.address(x) for x in given]
-        self.verify(operands, given, frame.operand)
-        results = []
-        for k, b in enumerate(plan.results):
-            results.append(operands[plan.written[k]] if k in plan.written
-                           else machine.empty(b.shape, b.dtype))
-        frame.result = [machine.address(x) for x in results]
-        self.used = []
-        if how is not None:
-            how(plan, frame)
-        elif not (self.graphable and self.replay(frame)):
-            self.steps(plan, frame)
+        key = tuple(map(machine.address, (arena, *given, *results)))
+        bound = self.bound.get(key)
+        if bound is None or any(given[k] is not operands[k] for k in plan.written.values()):
+            frame = Frame(self, plan, key[0], None)
+            frame.operand[:] = key[1:1 + len(given)]
+            frame.result[:] = key[1 + len(given):]
+            self.verify(operands, given, frame.operand)
+            if len(self.bound) >= KEPT:
+                self.bound.pop(next(iter(self.bound)))
+            bound = self.bound[key] = Bound(self.calls(plan, frame), self.graphable)
+        how(bound)
         return results
 
     def verify(self, operands: Sequence, given: Sequence, addresses: list[int]) -> None:
         """Raise Overlap, with nothing done, if an operand that is to be written shares memory."""
         written = set(self.plan.written.values())
-        if not written or (key := tuple(addresses)) == self.verified:
-            return
         if any(given[k] is not operands[k] for k in written):
             raise Overlap("an operand that is to be written is not contiguous, or elsewhere")
         ends = sorted((a, a + b.size, k) for k, (a, b) in
@@ -272,133 +290,98 @@ class DeviceExecutable:
         for (_, stop, j), (start, _, k) in zip(ends, ends[1:]):
             if start < stop and (j in written or k in written):
                 raise Overlap("an operand that is to be written shares memory with another")
-        self.verified = key
 
-    # ---- graphs
+    # ---- steps, bound to addresses
 
-    def replay(self, frame: Frame) -> bool:
-        """Launch the graph of this program on these arrays, if there is one or can be one now."""
-        key = frame.arena, *frame.operand, *frame.result
-        if key not in self.graphs:
-            self.seen[key] = self.seen.get(key, 0) + 1
-            if len(self.seen) > 4 * GRAPHS:
-                self.seen.pop(next(iter(self.seen)))
-            if self.seen.get(key, 0) < 3:
-                return False
-            if len(self.graphs) >= GRAPHS:
-                self.graphs.pop(next(iter(self.graphs)))
-            self.used = []
-            self.graphs[key] = (self.machine.capture(lambda: self.steps(self.plan, frame)),
-                                self.used)
-        graph, _ = self.graphs[key]
-        if graph is None:
-            return False
-        graph()
-        return True
+    def calls(self, plan: Plan, frame: Frame) -> list[Callable[[], Any]]:
+        return [getattr(self, type(step).__name__)(step, frame) for step in plan.steps]
 
-    # ---- steps
+    def CopyStep(self, step: CopyStep, frame: Frame) -> Callable[[], Any]:
+        target, source = step.buffers
+        return partial(self.machine.copy, frame.at(target), frame.at(source),
+                       getattr(target, "buffer", target).size)
 
-    def steps(self, plan: Plan, frame: Frame) -> None:
-        actions = self.actions.get(id(plan))
-        if actions is None:
-            actions = self.actions[id(plan)] = [self.action(step) for step in plan.steps]
-        for action in actions:
-            action(frame)
-
-    def action(self, step: Step) -> Callable[[Frame], None]:
-        """What launches a step."""
-        kind = type(step)
-        if kind is CopyStep:
-            target, source = step.buffers
-            size = getattr(target, "buffer", target).size
-            return lambda frame: self.machine.copy(frame.at(target), frame.at(source), size)
-        return getattr(self, kind.__name__)(step)
-
-    def KernelStep(self, step: KernelStep) -> Callable[[Frame], None]:
+    def KernelStep(self, step: KernelStep, frame: Frame) -> Callable[[], Any]:
         kernel = self.module.of_step[id(step)]
-        launch, grid = self.launchers[kernel.name], (kernel.grid(),)
-        buffers = [step.buffers[k] for k in kernel.kept]
-        return lambda frame: launch(grid, kernel.block, tuple(map(frame.at, buffers)))
+        addresses = tuple(frame.at(step.buffers[k]) for k in kernel.kept)
+        return partial(self.launchers[kernel.name], (kernel.grid(),), kernel.block, addresses)
 
-    def ManyStep(self, step: ManyStep) -> Callable[[Frame], None]:
+    def ManyStep(self, step: ManyStep, frame: Frame) -> Callable[[], Any]:
         kernel = self.module.of_step[id(step)]
         launch, grid = self.launchers[kernel.name], (kernel.grid(), len(step.sets))
-        tables: dict[tuple[int, ...], Any] = {}
+        table = self.machine.table([
+            word for k, row in zip(step.kernels, step.sets)
+            for word in (*(frame.at(row[n]) for n in kernel.kept), k.extent)])
+        addresses = (self.machine.address(table),)
 
-        def run(frame: Frame) -> None:
-            words = tuple(w for k, row in zip(step.kernels, step.sets)
-                          for w in (*(frame.at(row[n]) for n in kernel.kept), k.extent))
-            if words not in tables:
-                if len(tables) >= TABLES:
-                    tables.pop(next(iter(tables)))
-                tables[words] = self.machine.table(words)
-            self.used.append(tables[words])
-            launch(grid, kernel.block, (self.machine.address(tables[words]),))
+        def call(held=table) -> None:
+            launch(grid, kernel.block, addresses)
 
-        return run
+        return call
 
-    def NumpyStep(self, step: NumpyStep) -> Callable[[Frame], None]:
+    def NumpyStep(self, step: NumpyStep, frame: Frame) -> Callable[[], Any]:
         eqn, machine = step.eqn, self.machine
+        avals = [v.aval for v in (*eqn.invars, *eqn.outvars)]
+        count = len(eqn.invars)
+        views = [machine.asarray(np.asarray(a.value, a.aval.dtype))
+                 if k < count and type(a) is not Var else
+                 machine.view(frame.at(step.buffers[k]), tuple(aval.shape), aval.dtype, self)
+                 for k, (a, aval) in enumerate(zip((*eqn.invars, *eqn.outvars), avals))]
+        if is_product(avals, eqn):
+            return machine.product(*views, eqn.params["dimension_numbers"])
         implementation = self.implementation(eqn.primitive)
         params = kernel_params(eqn.primitive, eqn.params)
-        into = getattr(implementation, "into", False)
-        count = len(eqn.invars)
-        avals = [v.aval for v in (*eqn.invars, *eqn.outvars)]
-        literals = {k: machine.asarray(np.asarray(a.value, a.aval.dtype))
-                    for k, a in enumerate(eqn.invars) if type(a) is not Var}
-        outputs = range(count, len(avals))
+        given, targets = views[:count], views[count:]
+        several = eqn.primitive.multiple_results
 
-        def view(frame: Frame, k: int) -> Any:
-            return machine.view(frame.at(step.buffers[k]), tuple(avals[k].shape),
-                                avals[k].dtype, self)
-
-        if is_product(avals, eqn):
-            return lambda frame: machine.product(
-                *(view(frame, k) for k in range(3)), eqn.params["dimension_numbers"])
-
-        def run(frame: Frame) -> None:
-            given = [literals[k] if k in literals else view(frame, k) for k in range(count)]
-            if into:
-                implementation(*given, out=view(frame, count), **params)
-                return
+        def call() -> None:
             outs = implementation(*given, **params)
-            for k, out in zip(outputs, outs if eqn.primitive.multiple_results else [outs]):
-                view(frame, k)[...] = out
+            for target, out in zip(targets, outs if several else [outs]):
+                target[...] = out
 
-        return run
+        return call
 
-    def LoopStep(self, step: LoopStep) -> Callable[[Frame], None]:
-        def run(frame: Frame) -> None:
-            inner = Frame(self, step.body, frame.at(step.arena), frame)
-            for turn in range(step.times):
-                inner.move(step.moves, turn, frame)
-                self.steps(step.body, inner)
+    def LoopStep(self, step: LoopStep, frame: Frame) -> Callable[[], Any]:
+        def turn(t: int) -> list[Callable[[], Any]]:
+            return self.calls(step.body, frame.inside(step.body, step.arena, step.moves, t))
 
-        return run
+        turns = range(step.times)
+        kept = [turn(t) for t in turns] if step.times * len(step.body.steps) <= UNROLLED else None
 
-    def WhileStep(self, step: WhileStep) -> Callable[[Frame], None]:
-        def run(frame: Frame) -> None:
-            test = Frame(self, step.test, frame.at(step.arenas[0]), frame)
-            body = Frame(self, step.body, frame.at(step.arenas[1]), frame)
+        def call() -> None:
+            for t in turns:
+                for one in turn(t) if kept is None else kept[t]:
+                    one()
+
+        return call
+
+    def WhileStep(self, step: WhileStep, frame: Frame) -> Callable[[], Any]:
+        test = self.calls(step.test, frame.inside(step.test, step.arenas[0], step.test_moves))
+        body = self.calls(step.body, frame.inside(step.body, step.arenas[1], step.moves))
+        flag = frame.at(step.flag)
+
+        def call() -> None:
             while True:
-                test.move(step.test_moves, 0, frame)
-                self.steps(step.test, test)
-                if not self.machine.read(frame.at(step.flag), np.dtype(np.bool_), self):
+                for one in test:
+                    one()
+                if not self.machine.read(flag, np.dtype(np.bool_), self):
                     return
-                body.move(step.moves, 0, frame)
-                self.steps(step.body, body)
+                for one in body:
+                    one()
 
-        return run
+        return call
 
-    def BranchStep(self, step: BranchStep) -> Callable[[Frame], None]:
-        def run(frame: Frame) -> None:
-            k = self.machine.read(frame.at(step.buffers[0]), np.dtype(np.int32), self)
-            k = min(max(int(k), 0), len(step.branches) - 1)
-            inner = Frame(self, step.branches[k], frame.at(step.arenas[k]), frame)
-            inner.move(step.moves, 0, frame)
-            self.steps(step.branches[k], inner)
+    def BranchStep(self, step: BranchStep, frame: Frame) -> Callable[[], Any]:
+        index, branches = frame.at(step.buffers[0]), [
+            self.calls(plan, frame.inside(plan, arena, step.moves))
+            for plan, arena in zip(step.branches, step.arenas)]
 
-        return run
+        def call() -> None:
+            k = int(self.machine.read(index, np.dtype(np.int32), self))
+            for one in branches[min(max(k, 0), len(branches) - 1)]:
+                one()
+
+        return call
 
     def step_times(self, operands: Sequence, repeats: int = 5) -> list[float]:
         """Seconds of each step by itself, from its launch until the device has done it. Operands
@@ -407,19 +390,19 @@ class DeviceExecutable:
         operands = [x.copy() if k in written else x for k, x in enumerate(operands)]
         runs: list[list[float]] = []
 
-        def timed(plan: Plan, frame: Frame) -> None:
+        def timed(bound: Bound) -> None:
             times = []
-            for step in plan.steps:
-                action = self.action(step)
+            for call in bound.calls:
                 self.machine.wait()
                 start = time.perf_counter()
-                action(frame)
+                call()
                 self.machine.wait()
                 times.append(time.perf_counter() - start)
             runs.append(times)
 
         with self.lock, self.machine.active:
             for _ in range(repeats + 1):
+                self.bound.clear()  # a graph has no steps
                 self.run(operands, timed)
         return [median(column) for column in zip(*runs[1:])]
 
