@@ -59,7 +59,9 @@ class Cell:
 
     def fits(self, args: Sequence[Tensor]) -> bool:
         """Is the Tensor still of the kind that the program was staged for?"""
-        tensor = self.tensor(args)
+        tensor = self.outer if self.position is None else args[self.position]
+        if get_mode().trace is not EVAL:
+            tensor = tape.current(tensor)
         spec, grad = tensor.spec, getattr(tensor.node, "grad", None)
         if spec is not self.spec and (spec.aval is not self.spec.aval
                                       or spec.requires_grad != self.spec.requires_grad
@@ -126,7 +128,7 @@ class Cell:
 class StateCell:
     """State that is read and written by functions while a function is staged."""
 
-    position = None
+    position = outer = None
 
     def __init__(self, trace: CellTrace, owner, get: Callable, put: Callable | None):
         self.owner, self.get, self.put = owner, get, put  # the owner is kept: its id is the key

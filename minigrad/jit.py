@@ -63,8 +63,7 @@ class Staged:
 
     def aliases_of(self, args: Sequence[Tensor]) -> tuple:
         """For each argument the first place where the same Tensor is met."""
-        seen = {id(c.outer): -1 - k for k, c in enumerate(self.cells)
-                if isinstance(c, Cell) and c.outer is not None}
+        seen = {id(c.outer): -1 - k for k, c in enumerate(self.cells) if c.outer is not None}
         return tuple(seen.setdefault(id(x), i) for i, x in enumerate(args) if type(x).mutable)
 
     def same_as(self, other: Staged) -> bool:
@@ -159,8 +158,8 @@ class Jitted:
                     (get_mode(), config.x64, *[x.spec for x in args], *map(type, args)))
             except AttributeError:
                 launch = None
-            if launch is not None and self.enabled:
-                return launch.with_arguments(args)
+            if launch is not None and self.enabled and (launch.pure or launch.fits(args)):
+                return launch.with_arguments(args) if launch.pure else launch(args)
         return self.slow_call(args, kwargs)
 
     def slow_call(self, args, kwargs):
@@ -234,10 +233,8 @@ class Jitted:
         return explanation(self.name, staged, executable, operands, self.reasons)
 
     def remember(self, staged: Staged, args, kwargs) -> None:
-        """Take a shorter way next time, if the call was one of Tensors alone, and the program has
-        no state."""
-        if (staged.launch is not None and not kwargs and not staged.cells and not staged.survivors
-                and not staged.aliases and not self.static_argnums
+        """Take a shorter way next time, if the call was one of Tensors alone."""
+        if (staged.launch is not None and not kwargs and not self.static_argnums
                 and all(isinstance(x, Tensor) for x in args)):
             self.launches[(get_mode(), config.x64, *[x.spec for x in args],
                            *map(type, args))] = staged.launch

@@ -26,7 +26,8 @@ class Launch:
     def __init__(self, staged, args: Sequence[Tensor]):
         program, results = staged.jaxpr, staged.results
         self.program = program
-        self.survivors = staged.survivors
+        self.survivors, self.fits = staged.survivors, staged.fits
+        self.pure = not (staged.cells or staged.survivors or staged.aliases)
         place = {v: i for i, v in enumerate(program.invars)}
         avals = program.out_avals
         self.count = k = len(results.grads)
