@@ -77,4 +77,12 @@ def maximum(x, y):
     if x.dtype.kind != "c":
         return np.maximum(x, y)
     larger = np.where(x.real == y.real, x.imag > y.imag, x.real > y.real)
-    return np.where(larger, x, y)
+    return np.where(larger, x, y)[()]
+
+
+def minimum(x, y):
+    """The smaller of two; see `maximum`."""
+    if x.dtype.kind != "c":
+        return np.minimum(x, y)
+    smaller = np.where(x.real == y.real, x.imag < y.imag, x.real < y.real)
+    return np.where(smaller, x, y)[()]

@@ -149,13 +149,13 @@ def share(x, out, y):
 
 
 max_ = elementwise(
-    "max", np.maximum, scalar="max(x, y)", accepts="fciub",
+    "max", ordering.maximum, scalar="max(x, y)", accepts="fciub",
     jvp=(lambda t, out, x, y: mul(t, share(x, out, y)),
          lambda t, out, x, y: mul(t, share(y, out, x))),
 )
 
 min_ = elementwise(
-    "min", np.minimum, scalar="min(x, y)", accepts="fciub",
+    "min", ordering.minimum, scalar="min(x, y)", accepts="fciub",
     jvp=(lambda t, out, x, y: mul(t, share(x, out, y)),
          lambda t, out, x, y: mul(t, share(y, out, x))),
 )
