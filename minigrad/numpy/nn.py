@@ -15,7 +15,7 @@ from minigrad.numpy.selecting import where as choose
 from minigrad.numpy.joining import split_at
 from minigrad.numpy.staging import staged
 from minigrad.ops.calls import custom_jvp
-from minigrad.ops.families import full
+from minigrad.ops.families import dtype_kind, full
 from minigrad.ops.shaping import expand_dims
 
 # The arguments that are arrays; all others are static.
@@ -208,7 +208,9 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
     else:
         (a,) = promote_dtypes(a, to=inexact)
     axes = reductions.axes_of(a, axis)
-    high = reductions.max(a, axes, keepdims=keepdims, where=where, initial=-math.inf)
+    is_complex = dtype_kind(aval_of(a).dtype) == "c"
+    high = reductions.max(table["real"](a) if is_complex else a, axes, keepdims=keepdims,
+                          where=where, initial=-math.inf)
     finite = isfinite(high)
     high = table["stop_gradient"](table["select_n"](finite, zeros_like(high), high))
     centred = ew.subtract(a, high if keepdims else expand_dims(high, axes))
@@ -217,7 +219,8 @@ def logsumexp(a, axis=None, b=None, keepdims=False, return_sign=False, where=Non
         total = ew.multiply(total, b)
     total = reductions.sum(total, axes, keepdims=keepdims, where=where)
     sign = ew.sign(total)
-    out = ew.add(ew.log(ew.absolute(total)), high)
+    absolute = total if is_complex and not return_sign else ew.absolute(total)
+    out = ew.add(ew.log(absolute), high)
     if return_sign:
         return out, sign
     if b is not None:

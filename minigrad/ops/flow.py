@@ -189,13 +189,16 @@ def fori_loop(lower, upper, body_fun: Callable, init_val, *, unroll=None):
         return table["add"](i, 1), n, body_fun(i, value)
 
     first, last = box(lower), box(upper)
-    weak = last.spec.aval.weak_type and dtype_kind(last.dtype) in "iu"
-    if last.dtype != first.dtype and not weak:
+    if last.dtype != first.dtype and is_weak_integer(first):
+        first = convert(first, last.spec.aval)
+    if last.dtype != first.dtype and not is_weak_integer(last):
         raise TypeError("lower and upper arguments to fori_loop must have equal types, got "
                         f"{first.dtype.name} and {last.dtype.name}")
     return while_loop(test, body, (first, convert(last, first.spec.aval), init_val))[2]
 
 
+def is_weak_integer(x) -> bool:
+    return x.spec.aval.weak_type and dtype_kind(x.dtype) in "iu"
 
 
 def switch(index, branches: Sequence[Callable], *operands):
