@@ -374,3 +374,38 @@ def test_dlpack_and_numpy_both_ways():
     assert np.shares_memory(np.from_dlpack(shared), x)
     np.testing.assert_array_equal(np.asarray(ours), x)
     np.testing.assert_array_equal(jnp.asarray(ours), x)
+
+
+WIDENED = "sin mean var divide median angle rint copysign cumsum remainder square".split()
+
+
+@pytest.mark.parametrize("wide", [False, True])
+@pytest.mark.parametrize("dtype", ["bool", "int8", "uint8", "int32", "uint32"])
+def test_integers_and_booleans_widen_as_in_jax(dtype, wide):
+    """With x64 on too, only integers of 64 bits become float64."""
+    found = {}
+    with jax.enable_x64(wide):
+        compat.jax.config.update("jax_enable_x64", wide)
+        try:
+            for name, module in (("jax", jax.numpy), ("ours", compat.jax.numpy)):
+                x = module.ones(3, dtype)
+                outs = {n: getattr(module, n)(*[x, x][:2 if n in BINARY else 1]) for n in WIDENED}
+                found[name] = {n: (str(o.dtype), o.weak_type) for n, o in outs.items()}
+        finally:
+            compat.jax.config.update("jax_enable_x64", False)
+    assert found["ours"] == found["jax"]
+
+
+BINARY = {"divide", "copysign", "remainder"}
+
+
+def test_scalar_types_take_tracers():
+    out = compat.jax.jit(lambda x: compat.jax.numpy.int32(x) + compat.jax.numpy.float32([x, 1]))
+    np.testing.assert_array_equal(out(2.75), [4.75, 3])
+
+
+def test_complex_numbers_compare_by_parts():
+    x, y = np.complex64([1 + 1j, 1 - 1j, 0]), np.complex64([1 - 1j, 1, 1])
+    for name in ("less", "greater_equal", "fmax"):
+        ours, theirs = (np.asarray(getattr(m, name)(x, y)) for m in (compat.jax.numpy, jax.numpy))
+        np.testing.assert_array_equal(ours, theirs)

@@ -52,7 +52,8 @@ class Launch:
         self.place = place = common_place(
             [x.spec for x in args] + [c.tensor(args).spec for c in staged.cells
                                       if isinstance(c, Cell)]
-            + [make_spec(avals[0], False, concrete_of(c)) for c in program.consts])
+            + [make_spec(v.aval, False, concrete_of(c))
+               for v, c in zip(program.constvars, program.consts)])
         self.run = compiled(program, self.into, place)
         self.boxes = [(k, cls, make_spec(avals[k], False, place))
                       for k, cls in enumerate(results.classes)]
