@@ -119,6 +119,41 @@ def subclass(t):
     return type(made).__name__, made.title, (made + 1).tolist()
 
 
+def orthogonal(t):
+    """The maps, for square, wide and tall matrices, at their start and next to it."""
+    place = importlib.import_module(f"{t.__name__}.nn.utils.parametrizations")
+    out = []
+    for shape in ((3, 3), (3, 5), (5, 3)):
+        for name in ("matrix_exp", "cayley", "householder"):
+            t.manual_seed(0)
+            net = place.orthogonal(t.nn.Linear(*shape), orthogonal_map=name)
+            with t.no_grad():
+                net.parametrizations.weight.original.add_(0.1)
+            w = net.weight.detach()
+            out.append((w.round(decimals=3) + 0.0, (w @ w.mT).trace().round().item()))
+    return out
+
+
+def without_prefix(t):
+    state = t.nn.DataParallel(t.nn.Linear(1, 1)).state_dict()
+    t.nn.modules.utils.consume_prefix_in_state_dict_if_present(state, "module.")
+    return list(state), list(state._metadata)
+
+
+def sparse_adam(t):
+    x = t.ones(2, requires_grad=True)
+    x.sum().backward()
+    t.optim.SparseAdam([x]).step()
+
+
+def hook_handle(t):
+    net = t.nn.Linear(1, 1)
+    handle = net.register_forward_hook(lambda m, a, o: o)
+    kept = handle.id in handle.hooks_dict_ref(), callable(next(iter(net._forward_hooks.values())))
+    handle.remove()
+    return kept, handle.id in handle.hooks_dict_ref()
+
+
 LOGITS = [[0.1, 0.2], [0.3, 0.4]]
 ROWS = {
     "hooks of all modules": everywhere,
@@ -129,6 +164,18 @@ ROWS = {
     "nests": nest,
     "functorch": ensemble,
     "dropout of channels": channels_dropped,
+    "orthogonal": orthogonal,
+    "orthogonal of a vector": lambda t: importlib.import_module(
+        f"{t.__name__}.nn.utils.parametrizations").orthogonal(t.nn.Linear(2, 2), "bias"),
+    "SparseAdam": sparse_adam,
+    "handle of a hook": hook_handle,
+    "prefix of a state": without_prefix,
+    "nests of numbers and Tensors": lambda t: [
+        t.tensor([t.ones(1), 2.0]), t.tensor([[t.ones(1)], [t.ones(1, 1)]]),
+        t.tensor([t.tensor(3), t.tensor(2.0)]), t.tensor([(1, 2), [3, 4]])],
+    "ragged nest": lambda t: t.tensor([[1, 2], 3]),
+    "nest of Tensors": lambda t: t.tensor([t.ones(2), t.ones(2)]),
+    "Tensor of None": lambda t: t.tensor([None]),
     "script": lambda t: t.jit.script(t.nn.Sequential(t.nn.Linear(2, 3), t.nn.ReLU())),
     "state of a script": lambda t: list(t.jit.script(t.nn.Linear(2, 3)).state_dict()),
     "traced": lambda t: t.jit.trace(t.nn.ReLU(), t.ones(2))(t.tensor([-1.0, 2.0])),
@@ -212,3 +259,29 @@ def test_profile_into_a_file(tmp_path):
         t.ones(3).exp()
     (file,) = tmp_path.iterdir()
     assert "aten::exp" in file.read_text()
+
+
+def test_events(tmp_path):
+    """Event files hold framed records whose checksums are those of TFRecord."""
+    import struct
+
+    from compat.torch.utils.tensorboard import SummaryWriter, records
+
+    assert records.masked_crc(b"123456789") == struct.pack(
+        "<I", ((0xE3069283 >> 15 | 0xE3069283 << 17) + 0xA282EAD8) & 0xFFFFFFFF)
+    with SummaryWriter(tmp_path) as writer:
+        writer.add_scalar("loss", compat.torch.tensor(1.5), 3)
+        writer.add_histogram("weights", compat.torch.arange(9.0), 1)
+        writer.add_text("note", "hello")
+        writer.add_images("batch", compat.torch.rand(2, 1, 4, 5))
+    (file,) = tmp_path.iterdir()
+    data, found = file.read_bytes(), []
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        body = data[12:12 + length]
+        assert data[:16 + length] == records.record(body)
+        found.append(body)
+        data = data[16 + length:]
+    assert len(found) == 5 and b"brain.Event:2" in found[0]
+    assert records.summary("loss", records.field(2, 1.5)) in found[1]
+    assert b"\x89PNG" in found[4]

@@ -64,7 +64,7 @@ vmap = func.vmap
 substitution.install()
 
 
-LATER = {"amp", "distributed", "distributions", "jit", "multiprocessing", "profiler"}
+LATER = {"__future__", "amp", "distributed", "distributions", "jit", "multiprocessing", "profiler"}
 
 
 def __getattr__(name: str):

@@ -7,6 +7,7 @@ hooks of its own that run *after* the gradient was accumulated.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 
 
@@ -28,14 +29,20 @@ class Hooks:
 
 
 class RemovableHandle:
-    """Takes a hook away again, also at the end of a `with` block."""
+    """Takes a hook away again, also at the end of a `with` block. `id` is the hook's key."""
+
+    numbers = itertools.count()
 
     def __init__(self, hooks: dict, hook: Callable):
-        self.hooks, self.key = hooks, object()
-        hooks[self.key] = hook
+        self.hooks, self.id = hooks, next(self.numbers)
+        hooks[self.id] = hook
+
+    def hooks_dict_ref(self) -> dict:
+        """The dict that holds the hook."""
+        return self.hooks
 
     def remove(self) -> None:
-        self.hooks.pop(self.key, None)
+        self.hooks.pop(self.id, None)
 
     def __enter__(self) -> RemovableHandle:
         return self

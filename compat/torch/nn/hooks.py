@@ -74,7 +74,7 @@ def call_hook(hook: Callable, module, args, kwargs, *out):
 def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
     handle = RemovableHandle(hooks, hook)
     if prepend:
-        hooks.move_to_end(handle.key, last=False)
+        hooks.move_to_end(handle.id, last=False)
     return handle
 
 

@@ -20,6 +20,8 @@ GAINS = {"linear": 1, "conv1d": 1, "conv2d": 1, "conv3d": 1, "conv_transpose1d":
 def calculate_gain(nonlinearity: str, param=None) -> float:
     """The recommended gain of a nonlinearity."""
     if nonlinearity == "leaky_relu":
+        if param is not None and (isinstance(param, bool) or not isinstance(param, (int, float))):
+            raise ValueError(f"negative_slope {param} not a valid number")
         return math.sqrt(2.0 / (1 + (0.01 if param is None else param) ** 2))
     if nonlinearity not in GAINS:
         raise ValueError(f"Unsupported nonlinearity {nonlinearity}")
@@ -89,14 +91,25 @@ def xavier_normal_(tensor, gain=1.0, generator=None):
     return normal_(tensor, 0.0, gain * math.sqrt(2.0 / float(sum(fans(tensor)))), generator)
 
 
+def has_elements(tensor) -> bool:
+    if not tensor.numel():
+        warnings.warn("Initializing zero-element tensors is a no-op", stacklevel=3)
+    return bool(tensor.numel())
+
+
 def kaiming_uniform_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
     """He et al. (2015)."""
+    if not has_elements(tensor):
+        return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(correct_fan(tensor, mode))
     bound = math.sqrt(3.0) * std
     return uniform_(tensor, -bound, bound, generator)
 
 
 def kaiming_normal_(tensor, a=0, mode="fan_in", nonlinearity="leaky_relu", generator=None):
+    """The same variance, from normal numbers."""
+    if not has_elements(tensor):
+        return tensor
     std = calculate_gain(nonlinearity, a) / math.sqrt(correct_fan(tensor, mode))
     return normal_(tensor, 0.0, std, generator)
 

@@ -149,3 +149,13 @@ class Stateful(Hooked):
             raise RuntimeError("Error(s) in loading state_dict for {}:\n\t{}".format(
                 type(self).__name__, "\n\t".join(errors)))
         return IncompatibleKeys(missing, unexpected)
+
+
+def consume_prefix_in_state_dict_if_present(state_dict, prefix: str) -> None:
+    """Take a prefix, such as DistributedDataParallel's "module.", off the keys, in place."""
+    for key in [key for key in state_dict if key.startswith(prefix)]:
+        state_dict[key[len(prefix):]] = state_dict.pop(key)
+    metadata = getattr(state_dict, "_metadata", None)
+    for key in list(metadata or ()):
+        if key == prefix.replace(".", "") or key.startswith(prefix):
+            metadata[key[len(prefix):]] = metadata.pop(key)

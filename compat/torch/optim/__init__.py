@@ -3,7 +3,7 @@
 from compat.torch.optim import lr_scheduler, swa_utils
 from compat.torch.optim.algorithms import (
     ASGD, SGD, Adadelta, Adafactor, Adagrad, Adam, Adamax, AdamW, Muon, NAdam, RAdam, RMSprop,
-    Rprop,
+    Rprop, SparseAdam,
 )
 from compat.torch.optim.lbfgs import LBFGS
 from compat.torch.optim.optimizer import Optimizer

@@ -56,6 +56,17 @@ Muon: type = optimizer(
     "ns_coefficients=(3.4445, -4.775, 2.0315), eps=1e-7, ns_steps=5, adjust_lr_fn=None")
 
 
+class SparseAdam(optimizer("SparseAdam", rules.adam, "lr=1e-3, betas=(0.9, 0.999), eps=1e-8, "
+                           "maximize=False")):
+    """Adam for sparse gradients, which no function here gives: it refuses dense ones."""
+
+    def step(self, closure=None):
+        for group in self.param_groups:
+            if any(p.grad is not None for p in group["params"]):
+                raise RuntimeError("SparseAdam does not support dense gradients, please consider "
+                                   "Adam instead")
+
+
 class SGD(optimizer(
         "SGD", rules.sgd, "lr=1e-3, momentum=0, dampening=0, weight_decay=0, nesterov=False, *, "
         "maximize=False, foreach=None, differentiable=False, fused=None")):

@@ -205,7 +205,7 @@ def registering(name: str):
     def register(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
         handle = RemovableHandle(self._hooks[name], hook)
         if prepend:
-            self._hooks[name].move_to_end(handle.key, last=False)
+            self._hooks[name].move_to_end(handle.id, last=False)
         return handle
 
     register.__doc__ = f"Call `hook` at `{name}`; the optimizer is its first argument."

@@ -1,13 +1,15 @@
 """`torch.nn.modules`: where PyTorch keeps its modules; here only the names."""
 
+import importlib
 import sys
 import types
 
 from compat.torch import nn
 from compat.torch.nn import *  # noqa: F403
 from compat.torch.nn import attention, layers, losses, module, norms
-from compat.torch.nn.modules import utils as utils  # type: ignore[no-redef]
 
+# `nn.utils` came with the star; the file of that name here is another
+utils = importlib.import_module(f"{__name__}.utils")  # type: ignore[assignment]
 PLACES = {  # a file of PyTorch's: the modules in it
     "activation":
         "Threshold ReLU RReLU Hardtanh ReLU6 Sigmoid Hardsigmoid Tanh SiLU Mish Hardswish ELU "

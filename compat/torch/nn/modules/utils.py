@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from compat.torch.nn.state import consume_prefix_in_state_dict_if_present  # noqa: F401
+
 
 def _ntuple(n: int):
     def parse(x):
