@@ -88,7 +88,7 @@ class World:
 ANYWHERE = frozenset(  # kernels that run programs, or operators alone, on arrays of any kind
     "jit remat2 custom_jvp_call custom_lin custom_vjp_call linear_call scan while cond reduce "
     "reduce_window custom_linear_solve approx_top_k stop_gradient symmetric_product psum pmax pmin "
-    "axis_index all_gather ppermute all_to_all".split())
+    "axis_index all_gather ppermute all_to_all name".split())
 
 # ------------------------------------------------------------------ which there are
 
