@@ -62,7 +62,7 @@ def copy(array):
 
 
 def share_memory(x, y) -> bool:
-    return type(x) is type(y) and bool(cupy.may_share_memory(x, y))
+    return type(x) is type(y) is array_type and bool(cupy.may_share_memory(x, y))
 
 
 through_host = cupy_linalg.through_host

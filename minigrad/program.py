@@ -15,7 +15,7 @@ from minigrad import errors
 from minigrad.show.origins import Traced
 from minigrad.core import (
     Aval, Literal, Primitive, Tensor, Trace, Tracer, aval_of, get_mode, level, make_box,
-    make_spec, owns, to_array,
+    make_spec, owns, to_array, world_of,
 )
 
 
@@ -130,8 +130,8 @@ class StageTrace(Trace):
             return x.var
         aval = aval_of(x)
         seen_below = isinstance(x, Tensor) and (not x.spec.concrete or x.spec.requires_grad)
-        if not aval.shape and not seen_below and getattr(aval.dtype, "fields", None) is None:
-            value = to_array(x)
+        if not aval.shape and not seen_below and getattr(aval.dtype, "fields", None) is None \
+                and world_of((value := to_array(x),)) is None:
             return Literal(np.asarray(value, aval.dtype)[()], aval, getattr(x, "shown", None))
         return self.capture(x, aval)
 

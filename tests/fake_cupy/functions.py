@@ -196,7 +196,7 @@ CUPY: dict = {name: plain(getattr(np, name)) for name in SAME} | {
     "sort": lambda a, axis=-1, kind=None: only_rank_one_and_more(np.sort)(a, axis),
     "may_share_memory": lambda a, b: np.may_share_memory(a._array, b._array),
     "iscomplexobj": lambda x: x.dtype.kind == "c", "shape": lambda x: x.shape,
-    "from_dlpack": lambda x: from_host(np.from_dlpack(x)),
+    "from_dlpack": lambda x: wrap(np.from_dlpack(x)),
     "lib": types.SimpleNamespace(stride_tricks=types.SimpleNamespace(as_strided=as_strided)),
 } | {name: getattr(np, name) for name in (
     "float16 float32 float64 int8 int16 int32 int64 uint8 uint16 uint32 uint64 bool_ complex64 "
