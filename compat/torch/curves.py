@@ -299,11 +299,20 @@ def float_power(input, other):
     return pow(*(of_face(cast(x, dtype)) if isinstance(x, Tensor) else x for x in (input, other)))
 
 
-def complex_of(x, y):
-    if category(aval_of(x).dtype) != 2:
-        raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
-                           f"{SCALAR_NAMES[aval_of(x).dtype.name]}")
-    return e.complex_(*expanded(x, y))
+def of_parts(body):
+    """Complex numbers of two real tensors of one floating dtype."""
+    def fn(x, y):
+        dtypes = [aval_of(v).dtype for v in (x, y)]
+        a, b = (SCALAR_NAMES[d.name] for d in dtypes)
+        if any(category(d) != 2 for d in dtypes):
+            raise RuntimeError("Expected both inputs to be Half, Float or Double tensors but got "
+                               f"{a} and {b}")
+        if a != b:
+            raise RuntimeError(f"Expected object of scalar type {a} but got scalar type {b} for "
+                               "second argument")
+        return e.complex_(*expanded(*body(of_face(x), of_face(y))))
+
+    return fn
 
 
 def whole_numbers(name: str, body):
@@ -354,8 +363,8 @@ TWO = {
     "nextafter": in_common(lambda x, y: next_after(x, y)),
     "gcd": whole_numbers("gcd", mnp.gcd), "lcm": whole_numbers("lcm", mnp.lcm),
     "ldexp": lambda input, other: of_face(input) * pow(2.0, other),
-    "float_power": float_power, "complex": same_dtypes("complex", complex_of),
-    "polar": same_dtypes("polar", lambda x, y: complex_of(x * y.cos(), x * y.sin())),
+    "float_power": float_power, "complex": of_parts(lambda x, y: (x, y)),
+    "polar": of_parts(lambda x, y: (x * y.cos(), x * y.sin())),
     "igamma": in_floats(table["igamma"]), "igammac": in_floats(table["igammac"]),
     "special_zeta": in_floats(table["zeta"]),
     **{f"special_{shifted}chebyshev_polynomial_{k}": polynomial_of(f"chebyshev_{k}", bool(shifted))

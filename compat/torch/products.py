@@ -94,13 +94,13 @@ def dot(input, tensor):
     a, b = aval_of(input), aval_of(tensor)
     if a.ndim != 1 or b.ndim != 1:
         raise RuntimeError(f"1D tensors expected, but got {a.ndim}D and {b.ndim}D tensors")
+    if a.dtype != b.dtype:
+        raise RuntimeError("dot : expected both vectors to have same dtype, but found "
+                           f"{SCALAR_NAMES[a.dtype.name]} and {SCALAR_NAMES[b.dtype.name]}")
     if a.shape != b.shape:
         raise RuntimeError("inconsistent tensor size, expected tensor "
                            f"[{a.shape[0]}] and src [{b.shape[0]}] to have the same number of "
                            f"elements, but got {a.shape[0]} and {b.shape[0]} elements respectively")
-    if a.dtype != b.dtype:
-        raise RuntimeError("dot : expected both vectors to have same dtype, but found "
-                           f"{SCALAR_NAMES[a.dtype.name]} and {SCALAR_NAMES[b.dtype.name]}")
     return dot_general(input, tensor, dimension_numbers=(((0,), (0,)), ((), ())))
 
 

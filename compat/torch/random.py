@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 from contextvars import ContextVar
 from typing import Any
 
@@ -309,14 +310,26 @@ def binomial(count, prob, generator=None):
         array_of(prob), count.spec.dtype))
 
 
+fill_normal = filling("normal", lambda mean, std: std >= 0,
+                      "normal expects std >= 0.0, but found std {1}", mean=0.0, std=1.0)
+
+
+def normal_(self, mean=0.0, std=1.0, *, generator=None):
+    """Fill with normal numbers; the variance of complex ones is shared by their two parts."""
+    if not self.is_complex():
+        return fill_normal(self, mean, std, generator=generator)
+    parts = self.real.new_empty((*self.spec.shape, 2))
+    fill_normal(parts, 0.0, std / math.sqrt(2), generator=generator)
+    return views.write(self, parts[..., 0] + 1j * parts[..., 1] + mean)
+
+
 METHODS = {
     "random_": random_,
     "uniform_": filling(
         "uniform", lambda low, high: low <= high,
         "uniform_ expects to return a [from, to) range, but found from={} > to={}", low=0.0,
         high=1.0),
-    "normal_": filling("normal", lambda mean, std: std >= 0,
-                       "normal expects std >= 0.0, but found std {1}", mean=0.0, std=1.0),
+    "normal_": normal_,
     "bernoulli_": bernoulli_,
     "exponential_": filling("exponential", lambda rate: rate > 0,
                             "exponential_ expects lambda > 0.0, but found lambda={}", rate=1.0),

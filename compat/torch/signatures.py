@@ -108,11 +108,12 @@ def write(name: str, out, result, given):
                            "differentiation, but one of the arguments requires grad.")
     have, want = result.spec.dtype, out.spec.dtype
     if category(have) > category(want) or name in EXACT and have != want:
+        a, b = SCALAR_NAMES[have.name], SCALAR_NAMES[want.name]
         raise RuntimeError(
-            f"Expected out tensor to have dtype {SCALAR_NAMES[have.name]}, but got "
-            f"{SCALAR_NAMES[want.name]} instead" if name in EXACT else
-            f"result type {SCALAR_NAMES[have.name]} can't be cast to the desired output type "
-            f"{SCALAR_NAMES[want.name]}")
+            f"Expected object of scalar type {a} but got scalar type {b} for argument 'out'"
+            if name in ("complex", "polar") else
+            f"Expected out tensor to have dtype {a}, but got {b} instead" if name in EXACT else
+            f"result type {a} can't be cast to the desired output type {b}")
     result = convert(result, want) if have != want else result
     check_memory(out, tensors, name)
     if result.spec.shape != out.spec.shape:

@@ -6,7 +6,7 @@ import numpy as np
 
 from compat.torch import fft
 from compat.torch.creation import ones, zeros
-from compat.torch.tensor import from_array
+from compat.torch.tensor import from_array, known
 
 
 def fitted_window(window, win_length: int, n_fft: int, like):
@@ -84,11 +84,10 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
         if wrong:
             raise RuntimeError(f"istft(): {text}")
     norm = "ortho" if normalized else None
-    if onesided:
-        frames = fft.irfft(spectra, n_fft, norm=norm)
-    else:
+    if return_complex:
         frames = fft.ifft(spectra, norm=norm)
-        frames = frames if return_complex else frames.real
+    else:  # of two sides the first one counts
+        frames = fft.irfft(spectra[..., :n_fft // 2 + 1], n_fft, norm=norm)
     shape = fitted_window(window, width, n_fft, frames)
     count, size = frames.size(1), n_fft + hop * (frames.size(1) - 1)
     places = from_array((np.arange(count)[:, None] * hop + np.arange(n_fft)).reshape(-1))
@@ -102,7 +101,7 @@ def istft(input, n_fft, hop_length=None, win_length=None, window=None, center=Tr
     start = n_fft // 2 if center else 0
     end = start + length if length is not None else size - (n_fft // 2 if center else 0)
     signal, weight = signal[:, start:end], weight[:, start:end]
-    if weight.numel() and float(weight.abs().min()) < 1e-11:
+    if weight.numel() and known(weight) and float(weight.abs().min()) < 1e-11:
         raise RuntimeError("istft(): window overlap add min: 1")
     out = signal / weight
     if length is not None and out.size(1) < length:

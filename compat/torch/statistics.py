@@ -11,7 +11,7 @@ from compat.torch.operation import operation
 from compat.torch.pointwise import floating
 from compat.torch.selecting import where
 from compat.torch.promotion import cast, is_floating
-from compat.torch.tensor import known, wrap_dim
+from compat.torch.tensor import at_hand, wrap_dim
 from minigrad import core
 from minigrad.core import aval_of, table
 
@@ -177,17 +177,21 @@ def cov(input, *, correction=1, fweights=None, aweights=None):
     x = input.reshape(1, -1) if input.dim() < 2 else input
     x = x if is_floating(x.spec.dtype) else x * 1.0
     weights = None
-    for w in (fweights, aweights):
+    for name, w, kind, right in (("fweights", fweights, "integral", "iu"),
+                                 ("aweights", aweights, "floating point", "fV")):
         if w is not None:
-            if len(w.spec.shape) > 1 or w.spec.aval.size != x.size(1):
-                raise RuntimeError("cov(): expected fweights and aweights to have one dimension "
-                                   "and as many elements as there are observations")
-            if (w is fweights) != (w.spec.dtype.kind in "iu"):
-                raise RuntimeError("cov(): expected fweights to have integral dtype and aweights "
-                                   "to have floating point dtype but got "
-                                   f"{SCALAR_NAMES[w.spec.dtype.name]}")
-            if known(w) and bool((w < 0).any()):
-                raise RuntimeError("cov(): weights cannot be negative")
+            wrong = f"cov(): expected {name} to have"
+            if len(w.spec.shape) > 1:
+                raise RuntimeError(f"{wrong} one or fewer dimensions but got {name} with "
+                                   f"{w.dim()} dimensions")
+            if w.spec.dtype.kind not in right:
+                raise RuntimeError(f"{wrong} {kind} dtype but got {name} with "
+                                   f"{SCALAR_NAMES[w.spec.dtype.name]} dtype")
+            if w.numel() != x.size(1):
+                raise RuntimeError(f"{wrong} the same numel as there are observations in the input "
+                                   f"but got {w.numel()} != {x.size(1)}")
+            if at_hand(w) and bool((w < 0).any()):
+                raise RuntimeError(f"cov(): {name} cannot be negative")
             weights = w if weights is None else weights * w
     total = x.size(1) if weights is None else weights.sum()
     mean = (x if weights is None else x * weights).sum(1, keepdim=True) / total
