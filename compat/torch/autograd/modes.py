@@ -13,28 +13,30 @@ class Mode(tape.grad_mode):
         return super().__call__(function)
 
 
-class no_grad(Mode):
+class Fixed(Mode):
+    """A mode that needs no argument: also a decorator without parentheses."""
+
+    recording: bool
+
+    def __new__(cls, function=None):
+        made = super().__new__(cls)
+        made.__init__()
+        return made if function is None else made(function)
+
+    def __init__(self):
+        super().__init__(self.recording)
+
+
+class no_grad(Fixed):
     """Nothing is recorded inside."""
 
-    def __new__(cls, function=None):
-        made = super().__new__(cls)
-        made.__init__()
-        return made if function is None else made(function)
-
-    def __init__(self):
-        super().__init__(False)
+    recording = False
 
 
-class enable_grad(Mode):
+class enable_grad(Fixed):
     """Recording goes on inside, also within no_grad."""
 
-    def __new__(cls, function=None):
-        made = super().__new__(cls)
-        made.__init__()
-        return made if function is None else made(function)
-
-    def __init__(self):
-        super().__init__(True)
+    recording = True
 
 
 class inference_mode(Mode):

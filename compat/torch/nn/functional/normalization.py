@@ -18,19 +18,24 @@ from minigrad.ops.selection import stop_gradient
 from minigrad.ops.shaping import reshape
 
 
-def moments(x, axes):
-    """Mean and variance over `axes`, which are kept with size one."""
+def average(x, axes):
+    """The mean over `axes`, which are kept with size one."""
     shape = aval_of(x).shape
-    kept = tuple(1 if i in axes else n for i, n in enumerate(shape))
-    n = math.prod(shape[a] for a in axes)
+    total = reshape(reduce_sum(x, axes=axes), new_sizes=tuple(
+        1 if i in axes else n for i, n in enumerate(shape)))
+    return e.div(total, like(total, math.prod(shape[a] for a in axes)))
 
-    def average(v):
-        total = reshape(reduce_sum(v, axes=axes), new_sizes=kept)
-        return e.div(total, like(total, n))
 
-    mean = average(x)
+def moments(x, axes):
+    """Mean, variance, and x less its mean."""
+    mean = average(x, axes)
     centered = e.sub(x, mean)
-    return mean, average(e.square(centered)), centered
+    return mean, average(e.square(centered), axes), centered
+
+
+def over_root(x, square, eps):
+    """x / sqrt(square + eps)"""
+    return e.mul(x, t.rsqrt(e.add(square, like(square, eps))))
 
 
 def scaled(x, weight, bias, axes):
@@ -49,9 +54,8 @@ def scaled(x, weight, bias, axes):
 def layer_norm_op(input, weight=None, bias=None, normalized_shape=(), eps=1e-5):
     rank = len(aval_of(input).shape)
     axes = tuple(range(rank - len(normalized_shape), rank))
-    mean, variance, centered = moments(input, axes)
-    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
-    return scaled(normal, weight, bias, axes)
+    _, variance, centered = moments(input, axes)
+    return scaled(over_root(centered, variance, eps), weight, bias, axes)
 
 
 def layer_norm(input, normalized_shape, weight=None, bias=None, eps=1e-5):
@@ -78,7 +82,7 @@ def batch_norm_training(input, weight=None, bias=None, eps=1e-5):
     """(result, mean, variance) of a batch (N, C, ...)."""
     axes = tuple(i for i in range(len(aval_of(input).shape)) if i != 1)
     mean, variance, centered = moments(input, axes)
-    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
+    normal = over_root(centered, variance, eps)
     count = math.prod(aval_of(input).shape[a] for a in axes)
     unbiased = e.mul(variance, like(variance, count / max(1, count - 1)))
     channels = (aval_of(input).shape[1],)
@@ -92,8 +96,7 @@ def batch_norm_fixed(input, running_mean, running_var, weight=None, bias=None, e
     """With statistics of the past."""
     sizes = tuple(n if i == 1 else 1 for i, n in enumerate(aval_of(input).shape))
     mean, variance = (reshape(v, new_sizes=sizes) for v in (running_mean, running_var))
-    normal = e.mul(e.sub(input, mean), t.rsqrt(e.add(variance, like(variance, eps))))
-    return scaled(normal, weight, bias, (1,))
+    return scaled(over_root(e.sub(input, mean), variance, eps), weight, bias, (1,))
 
 
 @operation(name="lerp", tensors=("old", "new", "momentum"), scalars=("momentum",))
@@ -128,7 +131,7 @@ def group_norm_op(input, weight=None, bias=None, num_groups=1, eps=1e-5):
     shape = aval_of(input).shape
     grouped = reshape(input, new_sizes=(shape[0], num_groups, math.prod(shape[1:]) // num_groups))
     mean, variance, centered = moments(grouped, (2,))
-    normal = e.mul(centered, t.rsqrt(e.add(variance, like(variance, eps))))
+    normal = over_root(centered, variance, eps)
     return scaled(reshape(normal, new_sizes=shape), weight, bias, (1,))
 
 
@@ -170,10 +173,8 @@ def rms_norm_op(input, weight=None, normalized_shape=(), eps=None):
     rank = len(aval_of(input).shape)
     axes = tuple(range(rank - len(normalized_shape), rank))
     eps = float(ml_dtypes.finfo(aval_of(input).dtype).eps) if eps is None else eps
-    shape = tuple(1 if i in axes else n for i, n in enumerate(aval_of(input).shape))
-    total = reshape(reduce_sum(e.square(input), axes=axes), new_sizes=shape)
-    mean = e.div(total, like(total, math.prod(normalized_shape)))
-    return scaled(e.mul(input, t.rsqrt(e.add(mean, like(mean, eps)))), weight, None, axes)
+    normal = over_root(input, average(e.square(input), axes), eps)
+    return scaled(normal, weight, None, axes)
 
 
 def rms_norm(input, normalized_shape, weight=None, eps=None):
