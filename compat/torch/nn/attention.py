@@ -14,7 +14,7 @@ from compat.torch.nn import init
 from compat.torch.nn.containers import ModuleList
 from compat.torch.nn.layer import Layer, add_parameters
 from compat.torch.nn.layers import Linear
-from compat.torch.nn.module import Module, clones
+from compat.torch.nn.module import clones
 from compat.torch.nn.norms import LayerNorm
 from compat.torch.nn.simple import SIMPLE
 
@@ -126,14 +126,15 @@ class TransformerLayer(Layer):
                              is_causal=is_causal, need_weights=False)[0]
         return self.dropout1(out)
 
+    def _ff_block(self, x):
+        out = self.linear2(self.dropout(self.activation(self.linear1(x))))
+        return (self.dropout2 if self.norms == 2 else self.dropout3)(out)
+
 
 class TransformerEncoderLayer(TransformerLayer, settings="d_model, nhead, " + LAYER.format("")):
     """Self-attention and two linear layers. Source: Vaswani et al. (2017)."""
 
     norms = 2
-
-    def _ff_block(self, x):
-        return self.dropout2(self.linear2(self.dropout(self.activation(self.linear1(x)))))
 
     def forward(self, src, src_mask=None, src_key_padding_mask=None, is_causal=False):
         x = self.residual(src, self.norm1, lambda x: self._sa_block(
@@ -151,9 +152,6 @@ class TransformerDecoderLayer(TransformerLayer, settings="d_model, nhead, " + LA
                                   key_padding_mask=key_padding_mask, need_weights=False)[0]
         return self.dropout2(out)
 
-    def _ff_block(self, x):
-        return self.dropout3(self.linear2(self.dropout(self.activation(self.linear1(x)))))
-
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
                 memory_key_padding_mask=None, tgt_is_causal=False, memory_is_causal=False):
         x = self.residual(tgt, self.norm1, lambda x: self._sa_block(
@@ -163,13 +161,12 @@ class TransformerDecoderLayer(TransformerLayer, settings="d_model, nhead, " + LA
         return self.residual(x, self.norm3, self._ff_block)
 
 
-class Stack(Module):
+class Stack(Layer):
     """Copies of one layer, one after the other."""
 
-    def __init__(self, layer, num_layers, norm=None):
-        super().__init__()
-        self.layers = ModuleList(clones(layer, num_layers))
-        self.num_layers, self.norm = num_layers, norm
+    def take(self, layer, norm) -> None:
+        self.layers = ModuleList(clones(layer, self.num_layers))
+        self.norm = norm
 
     def through(self, x, *args, **kwargs):
         for layer in self.layers:
@@ -177,24 +174,23 @@ class Stack(Module):
         return x if self.norm is None else self.norm(x)
 
 
-class TransformerEncoder(Stack):
+class TransformerEncoder(Stack, settings="encoder_layer, num_layers, norm=None, "
+                                         "enable_nested_tensor=True, mask_check=True"):
     """Encoder layers."""
 
-    def __init__(self, encoder_layer, num_layers, norm=None, enable_nested_tensor=True,
-                 mask_check=True):
-        super().__init__(encoder_layer, num_layers, norm)
-        self.enable_nested_tensor, self.mask_check = enable_nested_tensor, mask_check
+    def _build(self, encoder_layer, norm) -> None:
+        self.take(encoder_layer, norm)
 
     def forward(self, src, mask=None, src_key_padding_mask=None, is_causal=None):
         return self.through(src, src_mask=mask, src_key_padding_mask=src_key_padding_mask,
                             is_causal=bool(is_causal))
 
 
-class TransformerDecoder(Stack):
+class TransformerDecoder(Stack, settings="decoder_layer, num_layers, norm=None"):
     """Decoder layers."""
 
-    def __init__(self, decoder_layer, num_layers, norm=None):
-        super().__init__(decoder_layer, num_layers, norm)
+    def _build(self, decoder_layer, norm) -> None:
+        self.take(decoder_layer, norm)
 
     def forward(self, tgt, memory, tgt_mask=None, memory_mask=None, tgt_key_padding_mask=None,
                 memory_key_padding_mask=None, tgt_is_causal=None, memory_is_causal=False):
