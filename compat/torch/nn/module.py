@@ -17,7 +17,11 @@ from compat.torch.nn.hooks import (  # noqa: F401  (PyTorch has the hooks of all
 from compat.torch.nn.state import Stateful
 from compat.torch.tensor import Buffer, Parameter, Tensor
 
-STORES = ("_parameters", "_buffers", "_modules")
+STORES = {  # what is held: one, before `__init__`, in the place of one, what may take the place
+    "_parameters": ("parameter", "parameters", "parameter", "torch.nn.Parameter or None"),
+    "_buffers": ("buffer", "buffer", "buffer", "torch.Tensor, torch.nn.Buffer, or None"),
+    "_modules": ("module", "module", "child module", "torch.nn.Module or None"),
+}
 
 
 class Module(Stateful):
@@ -54,9 +58,8 @@ class Module(Stateful):
             "_buffers" if isinstance(value, Buffer) else None
         if kind is not None:
             if kind not in stores:
-                what = {"_parameters": "parameters", "_modules": "module",
-                        "_buffers": "buffer"}[kind]
-                raise AttributeError(f"cannot assign {what} before Module.__init__() call")
+                raise AttributeError(f"cannot assign {STORES[kind][1]} before Module.__init__() "
+                                     "call")
             self.forget(name, but=kind)
             if kind == "_buffers":
                 self.register_buffer(name, value, value.persistent)
@@ -72,12 +75,9 @@ class Module(Stateful):
     def replace(self, store: str, name: str, value) -> None:
         """Assign something else to a registered name: None, or a Tensor to a buffer."""
         if value is not None and not (store == "_buffers" and isinstance(value, Tensor)):
-            expected = {"_parameters": "torch.nn.Parameter or None", "_buffers":
-                        "torch.Tensor, torch.nn.Buffer, or None",
-                        "_modules": "torch.nn.Module or None"}[store]
-            kind = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "child module"}
-            raise TypeError(f"cannot assign '{kind_of(value)}' as {kind[store]} '{name}' "
-                            f"({expected} expected)")
+            *_, kind, expected = STORES[store]
+            raise TypeError(f"cannot assign '{kind_of(value)}' as {kind} '{name}' ({expected} "
+                            "expected)")
         self.__dict__[store][name] = value
 
     def forget(self, name: str, but: str) -> None:
@@ -125,7 +125,7 @@ class Module(Stateful):
     register_module = add_module
 
     def check_name(self, name: str, store: str) -> None:
-        what = {"_parameters": "parameter", "_buffers": "buffer", "_modules": "module"}[store]
+        what = STORES[store][0]
         if store not in self.__dict__:
             raise AttributeError(f"cannot assign {what} before Module.__init__() call")
         if "." in name:
@@ -331,21 +331,6 @@ class Module(Stateful):
         """Convert all parameters and buffers."""
         return self._apply(lambda t: t.type(dst_type))
 
-    def float(self):
-        return self.floats("float")
-
-    def double(self):
-        return self.floats("double")
-
-    def half(self):
-        return self.floats("half")
-
-    def bfloat16(self):
-        return self.floats("bfloat16")
-
-    def floats(self, kind: str):
-        return self._apply(lambda t: getattr(t, kind)() if t.is_floating_point() else t)
-
     def cpu(self):
         return self._apply(lambda t: t.cpu())
 
@@ -389,6 +374,18 @@ class Module(Stateful):
         if not body:
             return f"{self._get_name()}()"
         return f"{self._get_name()}(\n  " + "\n  ".join(body) + "\n)"
+
+
+def floating(kind: str) -> Callable:
+    def convert(self):
+        return self._apply(lambda t: getattr(t, kind)() if t.is_floating_point() else t)
+
+    convert.__name__, convert.__doc__ = kind, f"Convert what is floating by Tensor.{kind}."
+    return convert
+
+
+for _kind in ("float", "double", "half", "bfloat16"):
+    setattr(Module, _kind, floating(_kind))
 
 
 def kind_of(value) -> str:

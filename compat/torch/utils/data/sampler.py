@@ -21,15 +21,15 @@ class Sampler:
     def __class_getitem__(cls, item):
         return cls
 
-    def __init__(self, data_source=None):
-        self.data_source = data_source
-
     def __iter__(self):
         raise NotImplementedError
 
 
 class SequentialSampler(Sampler):
     """0, 1, 2 ..."""
+
+    def __init__(self, data_source):
+        self.data_source = data_source
 
     def __iter__(self):
         return iter(range(len(self.data_source)))
@@ -51,7 +51,7 @@ class RandomSampler(Sampler):
     """Indices in random order, or drawn with replacement."""
 
     def __init__(self, data_source, replacement=False, num_samples=None, generator=None):
-        super().__init__(data_source)
+        self.data_source = data_source
         self.replacement, self.generator, self._num_samples = replacement, generator, num_samples
         check_count(self.num_samples, replacement)
 
