@@ -29,11 +29,16 @@ def hurry() -> None:
         seen[kind] = ENOUGH[kind] + 1
 
 
+def wanted() -> bool:
+    """`MINIGRAD_COMPILER=numpy` does without kernels of our own, on a device too."""
+    return os.environ.get("MINIGRAD_COMPILER") != "numpy"
+
+
 def available() -> bool:
-    """Is there LLVM, and is it wanted? `MINIGRAD_COMPILER=numpy` does without."""
+    """Is there LLVM, and is it wanted?"""
     global _available
     if _available is None:
-        _available = os.environ.get("MINIGRAD_COMPILER") != "numpy" and _has_llvm()
+        _available = wanted() and _has_llvm()
     return _available
 
 

@@ -260,6 +260,16 @@ def test_a_jitted_function_of_device_arrays_runs_its_kernels():
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-5, atol=2e-5)
 
 
+def test_without_kernels_of_our_own(monkeypatch):
+    """`MINIGRAD_COMPILER=numpy`: one primitive after another, by CuPy."""
+    monkeypatch.setenv("MINIGRAD_COMPILER", "numpy")
+    x = normal(6, 5)
+    with fake_cupy.installed():
+        out = jax.jit(lambda x: jax.nn.softmax(x) + 1)(on_device(x))
+        found = devices.fetch(out.value)
+    np.testing.assert_allclose(found, np.asarray(jax.nn.softmax(x) + 1), rtol=1e-6)
+
+
 def test_products_in_tf32_under_pytorchs_names():
     torch = compat.torch
     with fake_cupy.installed():

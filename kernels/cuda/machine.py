@@ -32,7 +32,9 @@ class Machine:
         """Launchable kernels: `kernel(grid, block, addresses)`. CuPy compiles by NVRTC and keeps
         what it made on disk, by text, options, architecture and NVRTC's version."""
         module = self.cupy.RawModule(code=source, options=OPTIONS)
-        return {name: module.get_function(name) for name in names}
+        found = {name: module.get_function(name) for name in names}
+        # a RawKernel asks at each launch which device is the current one; its Function does not
+        return {name: getattr(kernel, "kernel", kernel) for name, kernel in found.items()}
 
     def empty(self, shape, dtype) -> Any:
         return self.cupy.empty(shape, dtype)

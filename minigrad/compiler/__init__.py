@@ -54,7 +54,7 @@ def on_device(program: Jaxpr, into: dict[int, int] | None, place) -> Callable[[S
     from kernels.cuda.machine import Machine
     from minigrad.compiler.device import DeviceExecutable, device_plan
 
-    if effects_of(program):  # they happen in the order of the program
+    if effects_of(program) or not heat.wanted():  # effects happen in the order of the program
         return one_by_one(program, into, place)
     try:
         return DeviceExecutable(device_plan(program, into), Machine(place.index),
