@@ -3,19 +3,23 @@ compiled by NVRTC and run by the grid simulator against the reference evaluator.
 
 from __future__ import annotations
 
+from random import Random
+
 import numpy as np
 import pytest
 
 import compat.jax as jax
 import compat.jax.numpy as jnp
 import compat.torch
+from compat.differential import engine_x64
 from kernels.cuda import Schedule, emit_kernel, nvrtc, prelude
 from kernels.grammar import KernelError
 from minigrad import devices
 from minigrad.compiler import Overlap
 from minigrad.compiler.device import DeviceExecutable, ManyStep, device_plan
-from minigrad.core import box
-from tests import fake_cupy
+from minigrad.core import aval_of, box
+from minigrad.program import stage
+from tests import compositions, fake_cupy, random_programs
 from tests.bench import cuda as bench, jax_programs, torch_programs
 from tests.bench.table import difference
 from tests.cuda import corpus
@@ -114,6 +118,26 @@ def test_what_is_wrong_is_noticed(name):
 
 
 # ------------------------------------------------------------------ programs on a device
+
+
+def random_composition(seed: int) -> corpus.Program:
+    random = Random(seed)
+    shapes = random_programs.random_shapes(random)
+    transforms = random_programs.random_tower(random, shapes, 2)
+    program = random_programs.random_program(random, shapes, compositions.allowed(transforms))
+    operands = compositions.arguments(program.shapes, transforms, seed)
+    tower = compositions.tower(compositions.engine(), program, transforms)
+    staged = stage(lambda *xs: list(tower(*xs)), [aval_of(x) for x in operands])
+    return corpus.Program(f"seed {seed}", staged, operands, tolerance=1e-9)
+
+
+@needs_compiler
+def test_random_programs_under_random_transforms():
+    """Those of `test_compositions.py`, whose results are of the size of 1."""
+    with engine_x64(True):
+        found = Corpus([random_composition(seed) for seed in range(1, 12)])
+        assert {program.name: far for program, far in found.run() if not far <= 1} == {}
+
 
 
 @needs_compiler

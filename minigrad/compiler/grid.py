@@ -105,6 +105,10 @@ class GridWriter(Writer):
 
     # ---- the nest
 
+    def kernels(self) -> list[Kernel]:
+        empty = any(self.fuser.sizes[a] == 0 for a in self.region.axes)
+        return [] if empty else super().kernels()
+
     def nest(self, late: list[Eqn]) -> list[Kernel]:
         accumulators = [self.accumulator(e) for e in late]
         self.row.lines += self.divided("i", self.rows)

@@ -235,6 +235,7 @@ def formulas() -> Iterator[Program]:
     yield of_jax(lambda x: jnp.transpose(x, (2, 0, 1)) * 2, x, name="transpose")
     yield of_jax(lambda x: jnp.pad(x[:, ::-1, 1:], ((0, 0), (1, 2), (0, 3))) + 1, x, name="pad")
     yield of_jax(lambda x: jnp.concatenate([x[0], 2 * x[1], x[2] - 1], 1), x, name="concatenate")
+    yield of_jax(lambda x: jnp.concatenate([x, x[:0] + 1, 2 * x]), a, name="nothing")
     yield of_jax(lambda x, i: x[i] * 2, a, np.array([3, -1, 40, 0], np.int32), name="gather")
     yield of_jax(lambda x: jnp.where(jnp.arange(20) > 7, jnp.cumsum(x, 0), 0.5), a, name="where")
     yield of_jax(lambda x: (x.astype("float32") ** 2).sum(1).astype("float16"),
