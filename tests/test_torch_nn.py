@@ -130,14 +130,17 @@ def test_losses_warn_and_complain_as_torchs():
         for call in (lambda: F.mse_loss(x, y), lambda: F.l1_loss(x, y), lambda: F.huber_loss(x, y),
                      lambda: F.smooth_l1_loss(x, y), lambda: F.mse_loss(x, x, size_average=False),
                      lambda: torch.nn.MSELoss(reduce=False)(x, x),
+                     lambda: F.softshrink(x, -0.5), lambda: F.softshrink(x.half(), -2.0),
+                     lambda: F.triplet_margin_loss(x, y, x), lambda: F.prelu(x.sum(), y),
+                     lambda: F.gaussian_nll_loss(x, x, x, reduction="a"),
                      lambda: F.mse_loss(x, x, weight=y), lambda: F.mse_loss(x, x, reduction="a"),
                      lambda: F.kl_div(x, x, reduction="a"), lambda: F.soft_margin_loss(x, x, 1, 1)):
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
                 try:
                     call()
-                except ValueError as error:
-                    out.append(str(error))
+                except (ValueError, RuntimeError) as error:
+                    out.append(f"{type(error).__name__}: {error}")
             out += [(str(w.message), w.category) for w in caught]
         return out
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import inspect
 import math
 
+from ml_dtypes import finfo
+
 from compat.torch.operation import operation
 from compat.torch.pointwise import UNARY, floating, like
 from compat.torch.reductions import log_softmax_op, softmax_op
-from compat.torch.dtypes import to_numpy_or_none
+from compat.torch.dtypes import SCALAR_NAMES, to_numpy_or_none
 from compat.torch.views import part
 from compat.torch.tensor import wrap_dim
 from compat.torch.written import written
@@ -184,8 +186,9 @@ def hardshrink(input, lambd=0.5):
 def softshrink(input, lambd=0.5):
     """x, moved towards 0 by lambd."""
     if lambd < 0:
-        raise RuntimeError("lambda must be greater or equal to 0, but found to be "
-                           f"{lambd:g}.")
+        dtype = aval_of(input).dtype
+        raise RuntimeError(f"lambda must be in range [0, {float(finfo(dtype).max):g}] for input "
+                           f"dtype {SCALAR_NAMES[dtype.name]}, but found {lambd:g}")
     x = input
     towards = where(e.gt(x, lambd), e.sub(x, like(x, lambd)), where(e.ne(x, x), x, like(x, 0)))
     return where(e.lt(x, -lambd), e.add(x, like(x, lambd)), towards)

@@ -8,7 +8,7 @@ import numpy as np
 
 from compat.torch import creation
 from compat.torch.nn.functional.activations import logsigmoid
-from compat.torch.nn.functional.losses import check_reduction, finish, loss
+from compat.torch.nn.functional.losses import REDUCTIONS, finish, loss
 from compat.torch.nn.functional.other import pairwise_distance
 from compat.torch.operation import operation
 from compat.torch.selecting import where
@@ -53,6 +53,11 @@ def triplet_margin_with_distance_loss(anchor, positive, negative, *, distance_fu
     """max(0, d(a, p) - d(a, n) + margin)."""
     if margin <= 0:
         raise ValueError(f"margin must be greater than 0, got {margin}")
+    ranks = [x.dim() for x in (anchor, positive, negative)]
+    if len(set(ranks)) > 1:
+        raise RuntimeError("The anchor, positive, and negative tensors are expected to have the "
+                           "same number of dimensions, but got: anchor {}D, positive {}D, and "
+                           "negative {}D inputs".format(*ranks))
     distance = distance_function or pairwise_distance
     far = distance(anchor, negative)
     if swap:
@@ -89,7 +94,8 @@ def gaussian_nll_loss(input, target, var, full=False, eps=1e-6, reduction="mean"
             var = var.unsqueeze(-1)
         elif input.shape[:-1] != var.shape[:-1] or var.shape[-1] != 1:
             raise ValueError("var is of incorrect size")
-    check_reduction(reduction)
+    if reduction not in REDUCTIONS:
+        raise ValueError(f"{reduction} is not valid")
     var = var.clone()
     var.data.clamp_(min=eps)  # the derivative goes through unclamped
     loss = 0.5 * (var.log() + (input - target) ** 2 / var)

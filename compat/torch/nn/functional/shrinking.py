@@ -23,6 +23,8 @@ def prelu(input, weight):
     """x, or a learned multiple of it below zero, one for all channels or one each."""
     shape, n = aval_of(input).shape, aval_of(weight).size
     dim = min(1, len(shape) - 1)
+    if n != 1 and not shape:
+        raise RuntimeError("Not allow zero-dim input tensor.")
     if len(aval_of(weight).shape) > 1:
         raise RuntimeError("prelu: Expected `weight` to be a scalar or 1D tensor, but got: ndim = "
                            f"{len(aval_of(weight).shape)}")
