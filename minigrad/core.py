@@ -306,10 +306,10 @@ class Primitive:
     batch(size, args, dims, **params)        -> out(s), dim(s)        None is "not batched"
     """
 
-    multiple_results = False
     infix: str | None = None  # how generated source spells it: "{} * {}"
     family = "plain"
     view = False  # the result may share memory with the first operand
+    recorded = True  # traced tapes leave a node behind it
     defaults: dict[str, Any] = {}  # parameters that may be left out
     mapped: Callable | None = None  # of collectives: the rule of the level that owns the axis
 
@@ -461,8 +461,8 @@ def bind(primitive: Primitive, args: tuple, params: dict):
         return record.apply_eager(mode, primitive, operands, params)
     trace = mode.trace
     operands = [trace.lift(a) if isinstance(a, Tensor) else a for a in operands]
-    if mode.grad and any(isinstance(a, Tensor) and a.spec.requires_grad and owns(trace, a)
-                         for a in operands):
+    if mode.grad and primitive.recorded and any(
+            isinstance(a, Tensor) and a.spec.requires_grad and owns(trace, a) for a in operands):
         return record.apply_recorded(mode, primitive, operands, params)
     return apply_plain(trace, primitive, operands, params)
 

@@ -216,3 +216,12 @@ def test_a_program_explains_itself():
     assert "def add_max_reduce_sum_6x4(" in text and "dot_general(operand 0" in text
     assert "for j in range(4):" in f.kernels(x, w)
     assert "arena: " in f.memory(x, w) and "operand 1" in f.memory(x, w)
+
+
+def test_what_stop_gradient_hides_leaves_no_kernel():
+    """The maximum that softmax subtracts gets no gradient, not even one of zeros."""
+    x = ct.ones(64, 128, requires_grad=True)
+    step = ct.compile(lambda: ct.autograd.grad(ct.softmax(x, 1).square().sum(), x))
+    step()
+    (staged,) = step.direct.values()
+    assert staged.launch.run.source.count("maximum(") == 1 and "==" not in staged.launch.run.source

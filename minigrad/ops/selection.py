@@ -193,5 +193,5 @@ stop_gradient = Primitive(  # its jvp applies it again, so that every level abov
     "stop_gradient", lambda x: x, lambda x: x,
     jvp=lambda primals, tangents: (stop_gradient(*primals), None),
     batch=lambda size, args, dims: (stop_gradient(*args), *dims),
-    view=True,
+    view=True, recorded=False,  # or zeros would go back through what it hides, as kernels
 )

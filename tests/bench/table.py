@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from tests.bench import jax_programs, torch_programs
-from tests.bench.timing import interleaved
+from tests.bench.timing import interleaved, processor_seconds, share_of_others
 
 ELEMENTWISE = ("gelu", "chain", "adam")
 ROWS = ("softmax", "layer_norm", "cross_entropy")
@@ -112,6 +112,7 @@ def against_torch(row: Row):
 
 def show(row: Row, theirs: str, target: float, run: Callable) -> float | None:
     """One line; the ratio, or None where there is no result."""
+    since = processor_seconds()
     try:
         a, b, apart = run(row)
     except Exception as error:  # a row that fails is a line, not the end of the table
@@ -119,6 +120,8 @@ def show(row: Row, theirs: str, target: float, run: Callable) -> float | None:
         return None
     mark = f"  WRONG by {apart:.1e}" if apart > row.tolerance else (
         "  above target" if a / b > target else "")
+    if (others := share_of_others(since)) > 0.1:
+        mark += f"  disturbed: others had {others:.1f} processors"
     print(f"{row.name:34} {theirs:6} {a * 1e6:10.1f} {b * 1e6:10.1f} {a / b:7.2f} {target:7.2f}"
           f"{mark}", flush=True)
     return a / b

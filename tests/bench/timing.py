@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -44,6 +45,23 @@ def interleaved(f: Callable, g: Callable, budget: float = 2.0) -> tuple[float, f
             function()
             times.append(seconds_per_call(function, calls))
     return median(ours), median(theirs)
+
+
+def processor_seconds() -> tuple[float, float, float]:
+    """Seconds until now: of the clock, and of processors, those of this process and all (Linux)."""
+    try:
+        with open("/proc/stat") as file:
+            times = list(map(int, file.readline().split()[1:9]))
+    except OSError:
+        times = [0] * 8
+    busy = (sum(times) - times[3] - times[4]) / os.sysconf("SC_CLK_TCK")
+    return time.perf_counter(), sum(os.times()[:2]), busy
+
+
+def share_of_others(since: tuple[float, float, float]) -> float:
+    """How many processors other programs had on average."""
+    clock, own, busy = (b - a for a, b in zip(since, processor_seconds()))
+    return max(0.0, busy - own) / max(clock, 1e-9)
 
 
 def run(workloads: Sequence[Workload], title: str, theirs: str) -> None:
