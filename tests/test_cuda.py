@@ -284,6 +284,28 @@ def test_a_jitted_function_of_device_arrays_runs_its_kernels():
         np.testing.assert_allclose(ours, np.asarray(theirs), rtol=2e-5, atol=2e-5)
 
 
+@needs_compiler
+def test_a_compiled_torch_step_on_a_device():
+    """A network, its gradients and Adam: the losses are those of the CPU, and of what goes to the
+    device each time there are two numbers."""
+    def losses(device: str) -> list[float]:
+        compat.torch.set_default_device(device)
+        try:
+            step = compat.torch.compile(torch_programs.mlp(compat.torch))
+            found = [step() for _ in range(3)]
+            fake_cupy.counts.clear()
+            found.append(step())
+        finally:
+            compat.torch.set_default_device("cpu")
+        assert fake_cupy.counts.to_host == fake_cupy.counts.synchronize == 0
+        assert fake_cupy.counts.put <= 2
+        return [float(x.detach().cpu()) for x in found]
+
+    expected = losses("cpu")
+    with fake_cupy.installed():
+        np.testing.assert_allclose(losses("cuda"), expected, rtol=1e-5)
+
+
 def test_without_kernels_of_our_own(monkeypatch):
     """`MINIGRAD_COMPILER=numpy`: one primitive after another, by CuPy."""
     monkeypatch.setenv("MINIGRAD_COMPILER", "numpy")

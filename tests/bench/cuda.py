@@ -225,19 +225,20 @@ class Bench:
 
         if not torch.cuda.is_available():
             raise RuntimeError("this build of torch has no CUDA")
-        build, made = getattr(torch_programs, name), []
-        for face in (compat.torch, torch):
+        faces = compat.torch, torch
+        for face in faces:
             face.set_default_device("cuda")
-            try:
-                made.append(build(face))
-            finally:
+        try:
+            ours, theirs = (getattr(torch_programs, name)(face) for face in faces)
+            ours = compat.torch.compile(ours)
+            theirs = torch.compile(theirs) if compiled else theirs
+            for _ in range(3):
+                a, b = ours(), theirs()
+            apart = difference(flat(a.detach().cpu()), flat(b.detach().cpu()))
+            return seconds(ours, self.wait), seconds(theirs, torch.cuda.synchronize), apart
+        finally:
+            for face in faces:
                 face.set_default_device("cpu")
-        ours = compat.torch.compile(made[0])
-        theirs = torch.compile(made[1]) if compiled else made[1]
-        for _ in range(3):
-            a, b = ours(), theirs()
-        apart = difference(flat(a.cpu()), flat(b.detach().cpu()))
-        return (seconds(ours, self.wait), seconds(theirs, torch.cuda.synchronize), apart)
 
     def against_compiled_torch(self, name: str) -> tuple[float, float, float]:
         return self.against_torch(name, compiled=True)
