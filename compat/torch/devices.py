@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
+from inspect import CO_VARARGS, CO_VARKEYWORDS
 from pathlib import Path
 from typing import Any
 
@@ -94,7 +95,10 @@ def handed_in() -> set[int]:
     frame = entry = sys._getframe(1)
     while frame is not None and is_ours(frame.f_code.co_filename):
         frame, entry = frame.f_back, frame
-    found = list(entry.f_locals.values())
+    code = entry.f_code
+    count = code.co_argcount + code.co_kwonlyargcount
+    count += sum(bool(code.co_flags & flag) for flag in (CO_VARARGS, CO_VARKEYWORDS))
+    found = [entry.f_locals[n] for n in code.co_varnames[:count] if n in entry.f_locals]
     for value in tuple(found):
         if isinstance(value, (list, tuple)):
             found += value
