@@ -173,6 +173,16 @@ ROWS = {
     "nests of numbers and Tensors": lambda t: [
         t.tensor([t.ones(1), 2.0]), t.tensor([[t.ones(1)], [t.ones(1, 1)]]),
         t.tensor([t.tensor(3), t.tensor(2.0)]), t.tensor([(1, 2), [3, 4]])],
+    "sizes by name": lambda t: [
+        t.zeros(size=(2, 3)).shape, t.rand(size=[2]).shape, t.randn(size=(1, 2)).shape,
+        t.ones(1).new_full(size=(2,), fill_value=3), t.ones(2, 3).clone(
+            memory_format=t.contiguous_format)],
+    "indices in lists": lambda t: [
+        t.arange(12).view(3, 4)[[[0, 1], [1, 2]]], t.arange(3)[[]], t.arange(3)[[0, 2]],
+        t.arange(3)[[t.tensor([0, 1])]]],
+    "set_": lambda t: t.ones(2).set_(t.zeros(3)),
+    "padding a generator": lambda t: t.nn.utils.rnn.pad_sequence(t.ones(n) for n in (2, 1)),
+    "padding a number": lambda t: t.nn.utils.rnn.pad_sequence(5),
     "ragged nest": lambda t: t.tensor([[1, 2], 3]),
     "nest of Tensors": lambda t: t.tensor([t.ones(2), t.ones(2)]),
     "Tensor of None": lambda t: t.tensor([None]),

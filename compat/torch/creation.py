@@ -79,10 +79,10 @@ def from_numpy(ndarray) -> Tensor:
 
 
 def filled(name: str, value):
-    def fn(*size, dtype=None, layout=None, device=None, requires_grad=False,
+    def fn(*sizes, size=None, dtype=None, layout=None, device=None, requires_grad=False,
            pin_memory=False, memory_format=None):
         kind = to_numpy_or_none(dtype) or config.default_dtype
-        return fill(sizes_of(size), value, kind, requires_grad)
+        return fill(sizes_of(sizes, size), value, kind, requires_grad)
 
     def like(input, *, dtype=None, layout=None, device=None, requires_grad=False,
              memory_format=None):
@@ -369,9 +369,9 @@ def type_(self, dtype=None):
 
 
 def new_like(maker):
-    def method(self, *size, dtype=None, layout=None, device=None, requires_grad=False,
-               pin_memory=False):
-        made = maker(*size, dtype=dtype or self.dtype, requires_grad=requires_grad)
+    def method(self, *sizes, dtype=None, layout=None, device=None, requires_grad=False,
+               pin_memory=False, **named):
+        made = maker(*sizes, dtype=dtype or self.dtype, requires_grad=requires_grad, **named)
         return beside(self, made) if device is None else made
 
     return method

@@ -7,6 +7,7 @@ index arrays for what is computed. The static part makes a view; index arrays ma
 from __future__ import annotations
 
 import functools
+import operator
 import warnings
 
 import numpy as np
@@ -32,8 +33,10 @@ from minigrad.ops.shaping import concatenate, reshape, slice_
 
 
 def parts_of(index) -> list:
-    """The items of an index. A list of integers is one array, as in NumPy."""
-    if isinstance(index, tuple):
+    """The items of an index. A list of integers is one array, as in NumPy; a short list that holds
+    anything else stands for a tuple."""
+    if isinstance(index, tuple) or type(index) is list and len(index) < 32 and any(
+            isinstance(x, (core.Tensor, list, tuple, slice, type(None), type(...))) for x in index):
         return list(index)
     return [index]
 
@@ -50,9 +53,10 @@ def as_index_array(item):
         return item
     item = list(item) if isinstance(item, (tuple, range)) else item
     if isinstance(item, (list, np.ndarray)):
-        return from_array(np.asarray(
-            [x.item() if isinstance(x, core.Tensor) else x for x in item]
-            if isinstance(item, list) else item))
+        array = np.asarray([x.item() if isinstance(x, core.Tensor) else x for x in item]
+                           if isinstance(item, list) else item)
+        empty = not array.size and array.dtype.kind == "f"  # NumPy has [] of floats
+        return from_array(array.astype(np.int64) if empty else array)
     if isinstance(item, (bool, np.bool_)):
         return from_array(np.asarray(item))
     return None
@@ -135,9 +139,9 @@ def take_whole(array, key: list, arrays: list, shape, dim: int) -> int:
 
 
 def bounds(item: slice, n: int) -> tuple[int, int, int]:
-    if item.step is not None and int(item.step) <= 0:
+    if item.step is not None and operator.index(item.step) <= 0:
         raise ValueError("step must be greater than zero")
-    start, stop, step = slice(*(None if i is None else int(i) for i in (
+    start, stop, step = slice(*(None if i is None else operator.index(i) for i in (
         item.start, item.stop, item.step))).indices(n)
     return start, max(start, stop), step
 

@@ -125,6 +125,12 @@ def fill_diagonal_(self, fill_value, wrap=False):
     return self
 
 
+def set_(self, source=None):
+    """This Tensor over the memory of another, or over none."""
+    self.data = source.detach() if source is not None else self.new_empty(0)
+    return self
+
+
 def resize_(self, *sizes, memory_format=None):
     """Another shape over as many of the same elements as fit."""
     sizes = s.sizes_of(sizes)
@@ -178,7 +184,7 @@ def mapping(count: int):
 
 SPECIAL = {
     "copy_": copy_, "fill_": fill_, "zero_": zero_, "index_put_": index_put_,
-    "fill_diagonal_": fill_diagonal_, "resize_": resize_, "resize_as_": resize_as_,
+    "fill_diagonal_": fill_diagonal_, "set_": set_, "resize_": resize_, "resize_as_": resize_as_,
     "apply_": mapping(0), "map_": mapping(1), "map2_": mapping(2),
     "polygamma_": lambda self, n: assign(self, self.polygamma(n)),
     **{f"{name}_": reshaping(name) for name in (

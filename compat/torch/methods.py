@@ -30,7 +30,8 @@ BOTH = {  # functions of torch that are methods too
     **a.ARRANGING_METHODS, **products.ADDING,
     # pointwise, with more than the operands
     "add": pointwise.add, "sub": pointwise.sub, "div": pointwise.div, "pow": pointwise.pow,
-    "square": pointwise.square, "clamp": selecting.clamp, "clamp_min": selecting.clamp_min,
+    "square": pointwise.square, "clone": s.clone,
+    "clamp": selecting.clamp, "clamp_min": selecting.clamp_min,
     "clamp_max": selecting.clamp_max, "masked_fill": selecting.masked_fill,
     "lerp": selecting.lerp, "addcmul": selecting.addcmul, "addcdiv": selecting.addcdiv,
     # reductions

@@ -138,16 +138,18 @@ def draw_mapped(trace, distribution: str, shape, dtype, generator, params) -> Te
     return core.box(BatchTracer(trace, numbers, 0), Tensor) if how == "different" else numbers
 
 
-def sizes_of(size) -> tuple[int, ...]:
+def sizes_of(size, named=None) -> tuple[int, ...]:
+    """`rand(2, 3)`, `rand((2, 3))` and `rand(size=(2, 3))`."""
+    size = size if named is None else (named,)
     if len(size) == 1 and not isinstance(size[0], int):
         size = size[0]
     return tuple(int(n) for n in size)
 
 
 def factory(distribution: str, name: str):
-    def fn(*size, generator=None, dtype=None, layout=None, device=None,
+    def fn(*sizes, size=None, generator=None, dtype=None, layout=None, device=None,
            requires_grad=False, pin_memory=False):
-        size = sizes_of(size)
+        size = sizes_of(sizes, size)
         made = draw(distribution, size, to_numpy_or_none(dtype) or config.default_dtype,
                     generator=generator)
         return made.requires_grad_() if requires_grad else made

@@ -445,6 +445,11 @@ def unfold(input, dimension, size, step):
             (slice(None),) * d + (slice(None, None, step),)]))
 
 
+def clone(input, *, memory_format=None):
+    """A copy, at its place in the graph; its elements lie in order whatever the format."""
+    return UNARY["clone"](input)
+
+
 def contiguous(input, memory_format=None):
     """The same numbers in the order of their indices; a copy only if they are not."""
     if input.is_contiguous():

@@ -14,7 +14,9 @@ from compat.torch.optim.cycles import (  # noqa: F401  (names of this module, to
     CosineAnnealingWarmRestarts, CyclicLR, OneCycleLR,
 )
 from compat.torch.optim.optimizer import Optimizer
-from compat.torch.optim.scheduler import LRScheduler, each, set_in
+from compat.torch.optim.scheduler import (  # noqa: F401
+    EPOCH_DEPRECATION_WARNING, LRScheduler, each, set_in,
+)
 
 
 class LambdaLR(LRScheduler):

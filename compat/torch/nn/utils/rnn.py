@@ -7,6 +7,7 @@ the longest sequence first; `batch_sizes` counts how many sequences are still ru
 from __future__ import annotations
 
 from collections import namedtuple
+from collections.abc import Iterable
 
 import numpy as np
 
@@ -26,7 +27,8 @@ class PackedSequence(Packed):
         return super().__new__(cls, data, batch_sizes, sorted_indices, unsorted_indices)
 
     def to(self, *args, **kwargs):
-        return self._replace(data=self.data.to(*args, **kwargs))
+        data = self.data.to(*args, **kwargs)
+        return self if data is self.data else self._replace(data=data)
 
     def cpu(self):
         return self
@@ -105,6 +107,10 @@ def pad_packed_sequence(sequence, batch_first=False, padding_value=0.0, total_le
 
 def pad_sequence(sequences, batch_first=False, padding_value=0.0, padding_side="right"):
     """Tensors of different lengths side by side."""
+    if not isinstance(sequences, Iterable):
+        raise RuntimeError("pad_sequence: Expected iterable for input sequences, but got arg of "
+                           f"type: {type(sequences)}")
+    sequences = list(sequences)
     longest = max(s.size(0) for s in sequences)
     shape = (len(sequences), longest) if batch_first else (longest, len(sequences))
     out = creation.full((*shape, *sequences[0].shape[1:]), padding_value,
