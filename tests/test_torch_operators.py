@@ -7,11 +7,12 @@ from __future__ import annotations
 import pytest
 import torch as theirs
 
-from compat.differential.opdb import Runner, entries, full_name
+from compat.differential.opdb import CHECKS, Runner, entries, full_name
 
 STORAGE = "PyTorch looks at memory that the sample's own tensor does not show"
 KNOWN = {  # samples that differ, and why
     "as_strided.partial_views": STORAGE,
+    "argwhere": "its size depends on numbers, which a mapped axis hides",
     "as_strided_scatter": "PyTorch sends the gradient to the places that were written over",
     "special.bessel_j0": "PyTorch's own rounding", "special.bessel_y1": "PyTorch's own rounding",
 }
@@ -29,14 +30,23 @@ def test_operator(name):
     assert outcome.ok or name in KNOWN, outcome.reasons
 
 
+@pytest.mark.parametrize("name", list(ENTRIES)[2::12])
+def test_every_road(name):
+    """One sample in float64 down every road: second gradients, forward mode, variants, out=, gaps
+    in memory, vmap. (Strides are counted by the command alone.)"""
+    outcome = Runner(set(CHECKS) - {"strides"}).run(ENTRIES[name], ["float64"], samples=1,
+                                                    limit=300, errors=False)
+    assert outcome.ok or name in KNOWN, outcome.reasons
+
+
 def test_errors():
     """Where PyTorch refuses an input of the database, so does the face, with the same class."""
     wrong = total = 0
-    for op in list(ENTRIES.values())[::3]:
+    for op in list(ENTRIES.values())[::5]:
         outcome = RUNNER.run(op, [], samples=0, limit=120)
         total, wrong = total + outcome.compared["errors"], wrong + outcome.wrong("errors")
-    assert total > 100
-    assert (total - wrong) / total >= 0.85
+    assert total > 60
+    assert (total - wrong) / total >= 0.9
 
 
 def test_excuses_name_entries():

@@ -7,9 +7,10 @@ import math
 
 import numpy as np
 
+from compat.torch.dtypes import SCALAR_NAMES
 from compat.torch.host import on_arrays
 from compat.torch.return_types import return_type
-from compat.torch.tensor import array_of, from_array
+from compat.torch.tensor import array_of, from_array, wrap_dims
 from minigrad import core
 from minigrad.core import I64
 
@@ -179,5 +180,25 @@ def isin(elements, test_elements, *, assume_unique=False, invert=False):
                      test_elements)
 
 
-HISTOGRAMS = {f.__name__: f for f in (histc, histogram, bincount, unique, unique_consecutive)}
+def hash_tensor(input, dim=None, *, keepdim=False, mode=0):
+    """The exclusive or of the elements' bits, as 64-bit floats or integers."""
+    if mode:
+        raise RuntimeError(f"Unknown hash_tensor mode: {mode}")
+    if input.is_complex():
+        raise NotImplementedError("\"xor_sum_cpu\" not implemented for "
+                                  f"'{SCALAR_NAMES[input.spec.dtype.name]}'")
+    shape, wide = input.spec.shape, np.float64 if input.is_floating_point() else np.int64
+    dims = wrap_dims(dim, len(shape))
+    if empty := [d for d in dims if not shape[d]]:
+        raise IndexError(f"hash_tensor: Expected reduction dim {empty[0]} to have non-zero size."
+                         if dim is not None else "hash_tensor: Expected reduction dim to be "
+                         "specified for input.numel() == 0. Specify the reduction dim with the "
+                         "'dim' argument.")
+    kept = [1 if i in dims else n for i, n in enumerate(shape) if keepdim or i not in dims]
+    return on_arrays(lambda x: np.bitwise_xor.reduce(
+        x.astype(wide).view(np.uint64), axis=dims, keepdims=keepdim), kept, np.uint64, input)
+
+
+HISTOGRAMS = {f.__name__: f for f in (histc, histogram, bincount, unique, unique_consecutive,
+                                        hash_tensor)}
 HISTOGRAMS_FUNCTIONS = {f.__name__: f for f in (histogramdd, searchsorted, bucketize, isin)}
