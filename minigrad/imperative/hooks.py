@@ -29,13 +29,16 @@ class Hooks:
 
 
 class RemovableHandle:
-    """Takes a hook away again, also at the end of a `with` block. `id` is the hook's key."""
+    """Takes a hook away again, also at the end of a `with` block. `id` is the hook's key, the last
+    or (in an OrderedDict) the first of all."""
 
     numbers = itertools.count()
 
-    def __init__(self, hooks: dict, hook: Callable):
+    def __init__(self, hooks: dict, hook: Callable, prepend: bool = False):
         self.hooks, self.id = hooks, next(self.numbers)
         hooks[self.id] = hook
+        if prepend:
+            hooks.move_to_end(self.id, last=False)  # type: ignore[attr-defined]
 
     def hooks_dict_ref(self) -> dict:
         """The dict that holds the hook."""

@@ -71,13 +71,6 @@ def call_hook(hook: Callable, module, args, kwargs, *out):
         hook(module, args, *out)
 
 
-def add_hook(hooks: OrderedDict, hook, prepend: bool) -> RemovableHandle:
-    handle = RemovableHandle(hooks, hook)
-    if prepend:
-        hooks.move_to_end(handle.id, last=False)
-    return handle
-
-
 class Hooked:
     """The part of a module that takes hooks. Each kind has an ordered dict of its own."""
 
@@ -93,47 +86,47 @@ class Hooked:
     def register_forward_hook(self, hook: Callable, *, prepend=False, with_kwargs=False,
                               always_call=False) -> RemovableHandle:
         """Call `hook(module, args, output)` after forward; what it returns replaces the output."""
-        return add_hook(self._forward_hooks, flagged(hook, with_kwargs, always_call), prepend)
+        return RemovableHandle(self._forward_hooks, flagged(hook, with_kwargs, always_call),
+                               prepend)
 
     def register_forward_pre_hook(self, hook: Callable, *, prepend=False,
                                   with_kwargs=False) -> RemovableHandle:
         """Call `hook(module, args)` before forward; what it returns replaces the arguments."""
-        return add_hook(self._forward_pre_hooks, flagged(hook, with_kwargs), prepend)
+        return RemovableHandle(self._forward_pre_hooks, flagged(hook, with_kwargs), prepend)
 
     def register_full_backward_hook(self, hook: Callable, prepend=False) -> RemovableHandle:
         """Call `hook(module, grad_input, grad_output)` when the gradients of the inputs are there;
         what it returns replaces them."""
-        return add_hook(self._backward_hooks, hook, prepend)
+        return RemovableHandle(self._backward_hooks, hook, prepend)
 
     register_backward_hook = register_full_backward_hook
 
     def register_full_backward_pre_hook(self, hook: Callable, prepend=False) -> RemovableHandle:
         """Call `hook(module, grad_output)` when the gradients of the outputs arrive."""
-        return add_hook(self._backward_pre_hooks, hook, prepend)
+        return RemovableHandle(self._backward_pre_hooks, hook, prepend)
 
     def register_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(module, prefix, keep_vars)` before this module's state is listed."""
-        return add_hook(self._state_dict_pre_hooks, hook, False)
+        return RemovableHandle(self._state_dict_pre_hooks, hook)
 
     def register_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(module, state_dict, prefix, local_metadata)` afterwards."""
-        return add_hook(self._state_dict_hooks, hook, False)
+        return RemovableHandle(self._state_dict_hooks, hook)
 
     _register_state_dict_hook = register_state_dict_post_hook
 
     def register_load_state_dict_pre_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
         unexpected_keys, error_msgs)` before values are loaded."""
-        return add_hook(self._load_state_dict_pre_hooks,
-                        functools.partial(hook, self), False)
+        return RemovableHandle(self._load_state_dict_pre_hooks, functools.partial(hook, self))
 
     def _register_load_state_dict_pre_hook(self, hook, with_module=False) -> RemovableHandle:
         return self.register_load_state_dict_pre_hook(hook) if with_module else \
-            add_hook(self._load_state_dict_pre_hooks, hook, False)
+            RemovableHandle(self._load_state_dict_pre_hooks, hook)
 
     def register_load_state_dict_post_hook(self, hook: Callable) -> RemovableHandle:
         """Call `hook(module, incompatible_keys)` after values were loaded."""
-        return add_hook(self._load_state_dict_post_hooks, hook, False)
+        return RemovableHandle(self._load_state_dict_post_hooks, hook)
 
 
 # ------------------------------------------------------------------ backward hooks

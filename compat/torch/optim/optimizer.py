@@ -203,10 +203,7 @@ class Optimizer:
 
 def registering(name: str):
     def register(self, hook: Callable, prepend: bool = False) -> RemovableHandle:
-        handle = RemovableHandle(self._hooks[name], hook)
-        if prepend:
-            self._hooks[name].move_to_end(handle.id, last=False)
-        return handle
+        return RemovableHandle(self._hooks[name], hook, prepend)
 
     register.__doc__ = f"Call `hook` at `{name}`; the optimizer is its first argument."
     return register
