@@ -183,6 +183,10 @@ ROWS = {
     "set_": lambda t: t.ones(2).set_(t.zeros(3)),
     "padding a generator": lambda t: t.nn.utils.rnn.pad_sequence(t.ones(n) for n in (2, 1)),
     "padding a number": lambda t: t.nn.utils.rnn.pad_sequence(5),
+    "vectors of integers": lambda t: t.nn.Embedding.from_pretrained(
+        t.tensor([[1, 2], [3, 4]]))(t.tensor([1])),
+    "too few gradients": lambda t: [net := t.nn.Sigmoid(), net.register_full_backward_hook(
+        lambda m, i, o: i[:-1]), net(t.ones(2, requires_grad=True)).sum().backward()],
     "ragged nest": lambda t: t.tensor([[1, 2], 3]),
     "nest of Tensors": lambda t: t.tensor([t.ones(2), t.ones(2)]),
     "Tensor of None": lambda t: t.tensor([None]),

@@ -5,8 +5,10 @@
 A row a program: the number of losses here and there, how far the first three and all of them are
 apart, the time of a step here over that of real torch's, whether the text differs, how it ended.
 
-DIRECTORY holds copies of the public repositories (`OWNER+NAME`) that `TABLE` names with the commit
-that was measured; nothing is downloaded. Real torch's losses are kept in DIRECTORY/_logs.
+DIRECTORY holds copies of public repositories (`OWNER+NAME`) at the commits of `table.COMMITS`;
+nothing is downloaded. Real torch's losses are kept in DIRECTORY/_logs. Packages that programs want
+besides (einops, gymnasium) are found in DIRECTORY/_site; `standins` has a small torchvision, whose
+images are made up.
 """
 
 import json

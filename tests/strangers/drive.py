@@ -42,10 +42,13 @@ def watch(torch, log, steps):
         if len(log["losses"]) >= steps:
             raise Stopped
 
+    own = os.path.dirname(torch.__file__)
+
     def watching(function):
         def watched(outputs, *args, **kwargs):
             result = function(outputs, *args, **kwargs)
-            seen(outputs)
+            if not sys._getframe(1).f_code.co_filename.startswith(own):  # torch.func calls grad
+                seen(outputs)
             return result
         return watched
 

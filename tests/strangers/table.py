@@ -2,6 +2,20 @@
 
 from typing import NamedTuple
 
+COMMITS = {  # what was measured, of github.com/OWNER/NAME
+    "MorvanZhou+PyTorch-Tutorial": "dbe154a",
+    "chanmuzi+ex-tutorials-kr-2023": "63b85d0",  # holds PyTorch's tutorials of 2023
+    "eriklindernoren+PyTorch-GAN": "36d3c77",
+    "graykode+nlp-tutorial": "d05e31e",
+    "hunkim+PyTorchZeroToAll": "e5a260f",
+    "hyoyoung+22-tutorials-ex": "81c369d",  # holds PyTorch's tutorials of 2022
+    "jcjohnson+pytorch-examples": "0003fcd",
+    "pytorch+examples": "77f55b9",
+    "pytorch+functorch": "a6e0e612",  # the branch release/0.2
+    "seungeunrho+minimalRL": "c8efed8",
+    "yunjey+pytorch-tutorial": "0500d3d",
+}
+
 
 class Row(NamedTuple):
     repository: str

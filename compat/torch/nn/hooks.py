@@ -185,9 +185,7 @@ class Boundaries:
 
     def on_outputs(self, grads: tuple) -> tuple:
         for hook in hooks_of(self.module, "backward_pre"):
-            result = hook(self.module, grads)
-            if result is not None:
-                grads = result if isinstance(result, tuple) else (result,)
+            grads = replaced(grads, hook(self.module, grads), "pre hook", "grad_output")
         self.grad_output = grads
         if self.by_output:  # no input wants a gradient
             self.on_inputs((None,) * self.count)
@@ -195,7 +193,17 @@ class Boundaries:
 
     def on_inputs(self, grads: tuple) -> tuple:
         for hook in hooks_of(self.module, "backward"):
-            result = hook(self.module, grads, self.grad_output)
-            if result is not None:
-                grads = result if isinstance(result, tuple) else (result,)
+            grads = replaced(grads, hook(self.module, grads, self.grad_output), "hook",
+                             "grad_input")
         return grads
+
+
+def replaced(grads: tuple, result, kind: str, what: str) -> tuple:
+    """The gradients after a hook returned `result` for them, or None."""
+    if result is None:
+        return grads
+    result = result if isinstance(result, tuple) else (result,)
+    if len(result) != len(grads):
+        raise RuntimeError(f"Backward {kind} returned an invalid number of {what}, got "
+                           f"{len(result)}, but expected {len(grads)}")
+    return result

@@ -200,9 +200,11 @@ class Embedding(Layer, shown="num_embeddings embedding_dim padding_idx? max_norm
         """A layer over given vectors, which stay as they are if `freeze`."""
         if embeddings.dim() != 2:
             raise AssertionError("Embeddings parameter is expected to be 2-dimensional")
-        layer = cls(*embeddings.shape, *args, _weight=embeddings, **kwargs)
-        layer.weight.requires_grad = not freeze
-        return layer
+        if issubclass(cls, EmbeddingBag):
+            layer = cls(*embeddings.shape, *args, _weight=embeddings, **kwargs)
+            layer.weight.requires_grad = not freeze
+            return layer
+        return cls(*embeddings.shape, *args, _weight=embeddings, _freeze=freeze, **kwargs)
 
     def forward(self, input):
         return F.embedding(input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
