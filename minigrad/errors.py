@@ -85,15 +85,6 @@ def concretization_error(tracer, context: str = "") -> Exception:
         f"{origins.sentence(tracer)}\n\nSee {origins.DOCS}ConcretizationTypeError")
 
 
-def bad_shape(sizes: tuple) -> Exception:
-    text = f"Shapes must be 1D sequences of concrete values of integer type, got {sizes}."
-    tracers = [x.value for x in sizes if getattr(getattr(x, "value", None), "trace", None)]
-    if tracers:
-        text += ("\nIf using `jit`, try using `static_argnums` or applying `jit` to smaller "
-                 f"subfunctions.\n{origins.sentence(tracers[0])}")
-    return TypeError(text)
-
-
 def leaked_tracer_error(tracer) -> Exception:
     kind = {"StageTracer": "DynamicJaxprTracer"}.get(type(tracer).__name__, type(tracer).__name__)
     return at_user_line(UnexpectedTracerError(
@@ -101,51 +92,10 @@ def leaked_tracer_error(tracer) -> Exception:
         "allowing for a reference to an intermediate value with type "
         f"{origins.shown(tracer.aval)} wrapped in a {kind} to escape the scope of the "
         "transformation.\nJAX transformations require that functions explicitly return their "
-        f"outputs, and disallow saving intermediate values to global state.\n{birth(tracer)}"
-        "To catch the leak earlier, try setting the environment variable JAX_CHECK_TRACER_LEAKS or "
-        "using the `jax.checking_leaks` context manager.\n"
+        "outputs, and disallow saving intermediate values to global state.\n"
+        f"{origins.birth(tracer)}To catch the leak earlier, try setting the environment variable "
+        "JAX_CHECK_TRACER_LEAKS or using the `jax.checking_leaks` context manager.\n"
         f"See {origins.DOCS}UnexpectedTracerError"))
-
-
-def birth(tracer) -> str:
-    """Where a staged value was made, and while which function was traced."""
-    described = getattr(tracer.trace, "described", None)
-    if described is None:
-        return ""
-    sources = [e.source for e in tracer.trace.eqns if tracer.var in e.outvars and e.source]
-    line = "{}:{} ({})".format(*sources[0]) if sources else ""
-    rule = "-" * 30
-    return (f"The function being traced when the value leaked was {described.place()} traced for "
-            f"{described.transformation}.\n{rule}\nThe leaked intermediate value was created on "
-            f"line {line}. \n{rule}\nWhen the value was created, the final 5 stack frames (most "
-            f"recent last) excluding JAX-internal frames were:\n{rule}\n{line}\n{rule}\n\n")
-
-
-def no_array(function, value, path: str) -> str:
-    return (f"Error interpreting argument to {function} as an abstract array. The problematic "
-            f"value is of type {type(value)} and was passed to the function at path {path}.\nThis "
-            "typically means that a jit-wrapped function was called with a non-array argument, and "
-            "this argument was not marked as static using the static_argnums or static_argnames "
-            "parameters of jax.jit.")
-
-
-def no_array_result(name: str, value, out) -> str:
-    from minigrad.tree import keystr, tree_flatten_with_path
-
-    path = next(path for path, x in tree_flatten_with_path(out)[0] if x is value)
-    where = f" at output component {keystr(path)}" if path else ""
-    return (f"function {name} traced for jit returned a value of type {type(value)}{where}, which "
-            "is not a valid JAX type")
-
-
-def check_hashable(static) -> None:
-    try:
-        hash(static)
-    except TypeError as error:
-        raise ValueError(
-            "Non-hashable static arguments are not supported. An error occurred while trying to "
-            f"hash an object of type {type(static)}, {static}. The error was:\nTypeError: {error}\n"
-        ) from None
 
 
 def no_rule(primitive, kind: str) -> Exception:

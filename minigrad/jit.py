@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from kernels import heat
-from minigrad import debug, errors
+from minigrad import debug
 from minigrad.compiler.launch import Launch
 from minigrad.cells import Cell, CellTrace, read_state, settle, write_state
 from minigrad.core import (
@@ -27,6 +27,7 @@ from minigrad.core import (
 from minigrad.graph import FreedEntry
 from minigrad.imperative.modes import with_grad
 from minigrad.ops.bodies import close_over
+from minigrad.show import messages
 from minigrad.show.origins import Traced, argument_names
 from minigrad.ops.calls import jit_p
 from minigrad.program import Jaxpr, StageTrace
@@ -263,7 +264,7 @@ class Jitted:
             hash(key)
         except TypeError:
             for _, static in (*statics, *named):
-                errors.check_hashable(static)
+                messages.check_hashable(static)
             raise
 
         def call(inner):
@@ -281,13 +282,13 @@ class Jitted:
         try:
             return box(value, self.cls)
         except TypeError:
-            raise TypeError(errors.no_array(self.fn, value, names()[i])) from None
+            raise TypeError(messages.no_array(self.fn, value, names()[i])) from None
 
     def box_result(self, x, out) -> Tensor:
         try:
             return box(x, self.cls)
         except TypeError:
-            raise TypeError(errors.no_array_result(self.name, x, out)) from None
+            raise TypeError(messages.no_array_result(self.name, x, out)) from None
 
     def stage(self, leaves: Sequence[Tensor], call: Callable) -> Staged:
         self.traces += 1

@@ -12,6 +12,7 @@ import numpy as np
 
 from compat.jax import printing
 from compat.jax.devices import all_devices, gpu
+from compat.jax.errors import JaxRuntimeError
 from compat.jax.sharding import Shard, SingleDeviceSharding
 from minigrad import devices as places
 from minigrad import errors
@@ -143,6 +144,9 @@ class Array(Tensor):
         return self.nbytes
 
     def block_until_ready(self) -> Array:
+        if self.is_deleted():
+            raise JaxRuntimeError("INVALID_ARGUMENT: BlockHostUntilReady() called on deleted or "
+                                  "donated buffer")
         return self
 
     def copy_to_host_async(self) -> None:
@@ -156,6 +160,13 @@ class Array(Tensor):
             "JAX arrays are immutable and do not support in-place item assignment. Instead of "
             "x[idx] = y, use x = x.at[idx].set(y) or another .at[] method: "
             "https://docs.jax.dev/en/latest/_autosummary/jax.numpy.ndarray.at.html")
+
+    def __array__(self, dtype=None, copy=None):
+        if dtype_kind(self.spec.dtype) == "k":
+            raise TypeError("JAX array with PRNGKey dtype cannot be converted to a NumPy array. "
+                            "Use jax.random.key_data(arr) if you wish to extract the underlying "
+                            "integer array.")
+        return super().__array__(dtype, copy)
 
     def __hash__(self):
         raise TypeError("unhashable type: 'jaxlib._jax.ArrayImpl'")

@@ -9,14 +9,10 @@ from compat.jax import array
 from compat.jax.numpy.dtypes import bfloat16, finfo, iinfo, issubdtype
 from minigrad.forward import FLOAT0 as float0
 from minigrad.numpy import creation
-from minigrad.numpy.promotion import result_type
+from minigrad.numpy.promotion import TypePromotionError, result_type
 
 __all__ = ["TypePromotionError", "bfloat16", "canonicalize_dtype", "extended", "finfo", "float0",
            "iinfo", "issubdtype", "itemsize_bits", "prng_key", "result_type", "scalar_type_of"]
-
-
-class TypePromotionError(ValueError):
-    """Dtypes that do not promote to one."""
 
 
 class extended(np.generic):  # noqa: N801

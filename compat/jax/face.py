@@ -54,6 +54,7 @@ class FaceOp(Op):
         return checked(self.name, out) if looks_at_results() else out
 
     def slow(self, tensors: tuple, statics: tuple):
+        tensors = tuple(x.__jax_array__() if hasattr(x, "__jax_array__") else x for x in tensors)
         for position, x in enumerate(tensors):
             if isinstance(x, Tensor):
                 check_alive(x)

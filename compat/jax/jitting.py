@@ -12,7 +12,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from compat.jax.array import Array, ShapedArray, as_array, canonical_dtype, check_alive
+from compat.jax.array import (
+    Array, ShapedArray, as_array, as_dtype, canonical_dtype, check_alive,
+)
 from compat.jax.face import checked, looks_at_results
 from compat.jax.stages import ArgInfo, Traced
 from compat.jax.transforms import arrays, check_callable, device_put, results
@@ -191,12 +193,21 @@ class ShapeDtypeStruct:
     """A shape and a dtype that stand for an array."""
 
     def __init__(self, shape, dtype, *, weak_type: bool = False, sharding=None):
-        own = getattr(dtype, "dtype", dtype)  # of `jnp.float32`; np.float32 has a descriptor there
-        self.shape, self.dtype = tuple(shape), np.dtype(own if isinstance(own, np.dtype) else dtype)
+        if dtype is None:
+            raise ValueError("ShapeDtypeStruct: dtype must be specified.")
+        self.shape, self.dtype = tuple(shape), as_dtype(dtype)
         self.weak_type, self.sharding = weak_type, sharding
 
     ndim = property(lambda self: len(self.shape))
     size = property(lambda self: int(np.prod(self.shape, dtype=np.int64)))
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of unsized object")
+        return self.shape[0]
+
+    def update(self, **changes) -> ShapeDtypeStruct:
+        return ShapeDtypeStruct(**(vars(self) | changes))
 
     def __repr__(self) -> str:
         weak = ", weak_type=True" if self.weak_type else ""

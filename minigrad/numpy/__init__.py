@@ -14,7 +14,7 @@ operators.attach()
 MODULES = ("promotion", "elementwise", "selecting", "indexing", "linear", "reductions", "shaping",
            "joining", "creation", "floats", "matrices", "taking", "updating", "sorting",
            "collecting", "norms", "factors", "solving", "determinants", "numbers", "editing",
-           "sets", "histograms", "polynomials", "grids")
+           "sets", "histograms", "polynomials", "grids", "tapers")
 
 
 def __getattr__(name: str):

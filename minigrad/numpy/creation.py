@@ -221,6 +221,9 @@ def from_value(value, dtype, cls):
         return box(value, cls)
     if isinstance(value, (np.ndarray, np.generic)):
         return box(value if dtype is None else np.asarray(value, dtype), cls)
+    if isinstance(value, (str, bytes)):
+        raise TypeError(f"Value {value!r} with dtype {np.asarray(value).dtype} is not a "
+                        "valid JAX array type. Only arrays of numeric types are supported by JAX.")
     if value is None:
         raise ValueError("None is not a valid value for jnp.array")
     if hasattr(value, "__jax_array__"):

@@ -200,6 +200,11 @@ def heaviside(x1, x2):
 @staged
 def clip(arr, min=None, max=None):
     """Elements below `min` become `min`, those above `max` become `max`."""
+    if any(x is not None and dtype_kind(aval_of(x).dtype) == "c" for x in (arr, min, max)):
+        raise ValueError("Clip received a complex value either through the input or the min/max "
+                         "keywords. Complex values have no ordering and cannot be clipped. Please "
+                         "convert to a real value or array by taking the real or imaginary "
+                         "components via jax.numpy.real/imag respectively.")
     if min is not None:
         arr = table["max"](*promote(min, arr, name="clip"))
     if max is not None:

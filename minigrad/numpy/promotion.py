@@ -38,6 +38,10 @@ WIDER = {
 WEAK_NAMES = {"b": "bool", "i": "int*", "u": "int*", "f": "float*", "c": "complex*"}
 
 
+class TypePromotionError(ValueError):
+    """Dtypes that do not promote to one."""
+
+
 @lru_cache
 def above(name: str, x64: bool) -> frozenset:
     """All types that a type can become."""
@@ -68,12 +72,18 @@ def join(types: tuple[Aval, ...], x64: bool) -> tuple[np.dtype, bool]:
         (dtype,) = dtypes
         return dtype, weak and dtype != BOOL
     names = {node(a.strong if weak else a) for a in types}
+    if any(n.startswith("float8") for n in names):
+        raise TypePromotionError(
+            f"Input dtypes {tuple(sorted(names))} have no available implicit dtype promotion path. "
+            "To avoid unintended promotion, 8-bit floats do not support implicit promotion. If "
+            "you'd like your inputs to be promoted to another type, you can do so explicitly using "
+            "e.g. x.astype('float32')")
     if unknown := names - WIDER.keys():
         raise ValueError(f"dtype={unknown.pop()} is not a valid dtype for JAX type promotion.")
     common = frozenset.intersection(*(above(n, x64) for n in names))
     least = [n for n in common if common <= above(n, x64)]
     if len(least) != 1:
-        raise ValueError(
+        raise TypePromotionError(
             f"Input dtypes {tuple(sorted(names))} have no available implicit dtype promotion "
             "path. Try explicitly casting inputs to the desired output type.")
     dtype = dtype_named(least[0])

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from minigrad import errors
+from minigrad.show import messages
 from minigrad.core import table
 from minigrad.numpy.promotion import (
     check_array, operand, shape_of,
@@ -26,7 +26,7 @@ def as_shape(shape) -> tuple[int, ...]:
     try:
         return tuple(map(operator.index, sizes))
     except TypeError:
-        raise errors.bad_shape(sizes) from None
+        raise messages.bad_shape(sizes) from None
 
 
 def reshape(a, shape, order="C", *, copy=None):

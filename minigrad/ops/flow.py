@@ -152,6 +152,10 @@ def while_loop(cond_fun: Callable, body_fun: Callable, init_val):
     def body(avals):
         return stage_body(body_fun, in_tree, avals, classes, "while_loop")[0]
 
+    before = [x.spec.aval for x in init]
+    first, out_tree = stage_body(body_fun, in_tree, before, classes, "while_loop")
+    if out_tree != tree:
+        check_carry("while_loop body", body_fun, tree, before, out_tree, first.out_avals)
     init = strengthen(body, init, len(init))
     avals = [x.spec.aval for x in init]
     test, test_tree = stage_body(cond_fun, in_tree, avals, classes, "while_loop")

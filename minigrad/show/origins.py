@@ -88,3 +88,17 @@ def mismatch(a, b) -> str:
     different = [f"the {what}s do not match" for what in ("dtype", "shape")
                  if getattr(a, what) != getattr(b, what)]
     return f", so {', and '.join(different)}" if different else ""
+
+
+def birth(tracer) -> str:
+    """Where a staged value was made, and while which function was traced."""
+    described = getattr(tracer.trace, "described", None)
+    if described is None:
+        return ""
+    sources = [e.source for e in tracer.trace.eqns if tracer.var in e.outvars and e.source]
+    line = "{}:{} ({})".format(*sources[0]) if sources else ""
+    rule = "-" * 30
+    return (f"The function being traced when the value leaked was {described.place()} traced for "
+            f"{described.transformation}.\n{rule}\nThe leaked intermediate value was created on "
+            f"line {line}. \n{rule}\nWhen the value was created, the final 5 stack frames (most "
+            f"recent last) excluding JAX-internal frames were:\n{rule}\n{line}\n{rule}\n\n")

@@ -1,68 +1,11 @@
-"""jax.scipy.interpolate: functions given on a grid."""
+"""jax.scipy.interpolate."""
 
-from __future__ import annotations
-
-import itertools
-
-from compat.jax import numpy as jnp
-from compat.jax.functions.common import promoted_inexact
+from compat.jax.face import boxed
+from minigrad.scipy import interpolate
 
 
-class RegularGridInterpolator:
-    """A function known on a grid of `points`, one vector an axis; called on (..., ndim) positions.
-    method: "linear" or "nearest". Source: scipy.interpolate."""
-
-    def __init__(self, points, values, method="linear", bounds_error=False, fill_value=jnp.nan):
-        if method not in ("linear", "nearest"):
-            raise ValueError(f"Method {method!r} is not defined")
-        self.method, self.bounds_error, self.fill_value = method, bounds_error, fill_value
-        if len(points) > jnp.ndim(values):
-            raise ValueError(f"there are {len(points)} point arrays, but values has "
-                             f"{jnp.ndim(values)} dimensions")
-        (self.values,) = promoted_inexact(jnp.asarray(values))
-        self.grid = tuple(jnp.asarray(p) for p in points)
-        for i, p in enumerate(self.grid):
-            if not bool(jnp.all(jnp.diff(p) > 0)):
-                raise ValueError(f"the points in dimension {i} must be strictly ascending or "
-                                 "descending")
-            if p.ndim != 1:
-                raise ValueError(f"the points in dimension {i} must be 1-dimensional")
-            if self.values.shape[i] != len(p):
-                raise ValueError(f"there are {len(p)} points and {self.values.shape[i]} values in "
-                                 f"dimension {i}")
+class RegularGridInterpolator(interpolate.RegularGridInterpolator):
+    """A function known on a grid, called on positions."""
 
     def __call__(self, xi, method=None):
-        method = method or self.method
-        n = len(self.grid)
-        if isinstance(xi, tuple):
-            xi = jnp.stack(jnp.broadcast_arrays(*xi), axis=-1)
-        xi = jnp.asarray(xi)
-        if xi.shape[-1] != n:
-            raise ValueError("the requested sample points xi have dimension "
-                             f"{xi.shape[-1]} but this RegularGridInterpolator has dimension {n}")
-        shape = xi.shape[:-1]
-        xi = xi.reshape(-1, n)
-        cells, weights, outside = [], [], jnp.zeros(len(xi), bool)
-        for i, p in enumerate(self.grid):
-            x = xi[:, i]
-            cell = jnp.clip(jnp.searchsorted(p, x, side="right") - 1, 0, len(p) - 2)
-            cells.append(cell)
-            weights.append((x - p[cell]) / (p[cell + 1] - p[cell]))
-            outside = outside | (x < p[0]) | (x > p[-1])
-        if self.bounds_error and bool(jnp.any(outside)):
-            raise ValueError("One of the requested xi is out of bounds")
-        if method == "nearest":
-            out = self.values[tuple(jnp.where(w <= 0.5, c, c + 1) for c, w in zip(cells, weights))]
-        else:
-            trailing = (slice(None),) + (None,) * (self.values.ndim - n)
-            out = 0.0
-            for corner in itertools.product((0, 1), repeat=n):
-                weight = jnp.ones(len(xi), self.values.dtype)
-                for high, w in zip(corner, weights):
-                    weight = weight * (w if high else 1 - w)
-                out = out + self.values[tuple(c + k for c, k in zip(cells, corner))] \
-                    * weight[trailing]
-        if self.fill_value is not None:
-            mask = outside.reshape(-1, *[1] * (self.values.ndim - n))
-            out = jnp.where(mask, self.fill_value, out)
-        return out.reshape(*shape, *self.values.shape[n:])
+        return boxed(super().__call__)(xi, method)

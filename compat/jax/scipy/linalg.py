@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from compat.jax import lax
+from compat.jax import face, lax
 from compat.jax import numpy as jnp
 from compat.jax.array import as_array, canonical_dtype
 from compat.jax.functions.common import promoted_inexact
@@ -12,6 +12,7 @@ from compat.jax.lax import linalg
 from compat.jax.transforms import jvp
 from minigrad.core import scalar_dtype
 from minigrad.ops.families import dtype_kind
+from minigrad.scipy import matrices
 
 # ------------------------------------------------------------------ solvers
 
@@ -279,101 +280,11 @@ def solve_sylvester(A, B, C, *, method="schur", tol=1e-8):
 
 # ------------------------------------------------------------------ special matrices
 
-
-def block_diag(*arrs):
-    """Matrices along the diagonal."""
-    blocks = [jnp.atleast_2d(a) for a in promoted_arrays(arrs or ([],))]
-    if any(b.ndim > 2 for b in blocks):
-        raise ValueError("Arguments to jax.scipy.linalg.block_diag must have at most 2 dimensions")
-    columns, left, out = sum(b.shape[1] for b in blocks), 0, []
-    for b in blocks:
-        out.append(jnp.pad(b, ((0, 0), (left, columns - left - b.shape[1]))))
-        left += b.shape[1]
-    return jnp.concatenate(out, 0)
-
-
-def promoted_arrays(arrs):
-    from compat.jax.functions.common import promoted
-
-    return promoted(*[jnp.array(a) if isinstance(a, (list, tuple)) else a for a in arrs])
-
-
-def toeplitz(c, r=None):
-    """Constant diagonals: first column c, first row r."""
-    c = jnp.atleast_1d(jnp.asarray(c))
-    r = jnp.conj(c) if r is None else jnp.atleast_1d(jnp.asarray(r))
-    m, n = c.shape[-1], r.shape[-1]
-    both = jnp.concatenate([jnp.flip(c, -1), r[..., 1:]], -1)
-    place = np.arange(m)[::-1][:, None] + np.arange(n)[None]
-    return both[..., place]
-
-
-def hankel(c, r=None):
-    """Constant anti-diagonals: first column c, last row r."""
-    c = jnp.asarray(c).ravel()
-    r = jnp.zeros_like(c) if r is None else jnp.asarray(r).ravel()
-    both = jnp.concatenate([c, r[1:]])
-    return both[np.arange(c.size)[:, None] + np.arange(r.size)[None]]
-
-
-def circulant(c):
-    """Each column the one before, rolled down."""
-    c = jnp.asarray(c)
-    n = c.shape[-1]
-    return c[..., (np.arange(n)[:, None] - np.arange(n)[None]) % n]
-
-
-def companion(a):
-    """The matrix whose characteristic polynomial has these coefficients."""
-    (a,) = promoted_inexact(jnp.asarray(a))
-    n = a.shape[-1] - 1
-    top = -a[..., 1:] / a[..., :1]
-    below = jnp.broadcast_to(jnp.eye(n - 1, n, dtype=a.dtype), (*a.shape[:-1], n - 1, n))
-    return jnp.concatenate([top[..., None, :], below], -2)
-
-
-def fiedler(a):
-    """The differences of all pairs, without sign."""
-    a = jnp.atleast_1d(jnp.asarray(a))
-    return jnp.abs(a[..., :, None] - a[..., None, :])
-
-
-def fiedler_companion(a):
-    """A pentadiagonal companion matrix of a polynomial."""
-    (a,) = promoted_inexact(jnp.atleast_1d(jnp.asarray(a)))
-    n = a.size - 1
-    a = a / a[0]
-    if n <= 1:
-        return -a[1:, None] if n == 1 else jnp.zeros((0, 0), a.dtype)
-    even, odd = np.arange(0, n, 2), np.arange(1, n, 2)
-    out = jnp.zeros((n, n), a.dtype).at[0, 0].set(-a[1])
-    up, down = even[even + 2 < n], odd[odd >= 1] - 1
-    out = out.at[even[even + 1 < n], even[even + 1 < n] + 1].set(-a[2::2][:len(odd)])
-    out = out.at[up, up + 2].set(1.0).at[odd, down - (odd > 1)].set(1.0)
-    later = even[even >= 2]
-    return out.at[later, later - 1].set(-a[later + 1])
-
-
-def leslie(f, s):
-    """Fecundities in the first row, survivals below the diagonal."""
-    f, s = promoted_inexact(jnp.atleast_1d(jnp.asarray(f)), jnp.atleast_1d(jnp.asarray(s)))
-    if f.shape[-1] != s.shape[-1] + 1:
-        raise ValueError("The length of s must be one less than the length of f.")
-    return jnp.concatenate([f[None], jnp.diag(s, 0) @ jnp.eye(s.size, f.size, dtype=f.dtype)], 0)
-
-
-def convolution_matrix(a, n, mode="full"):
-    """The matrix that convolves a vector of n with `a`."""
-    a = jnp.asarray(a)
-    if n <= 0:
-        raise ValueError("n must be a positive integer.")
-    whole = jnp.stack([jnp.pad(a, (i, n - 1 - i)) for i in range(n)], 1)
-    size = {"full": a.size + n - 1, "same": max(a.size, n),
-            "valid": max(a.size, n) - min(a.size, n) + 1}
-    if mode not in size:
-        raise ValueError("'mode' argument must be one of ('full', 'valid', 'same')")
-    start = (whole.shape[0] - size[mode]) // 2
-    return whole[start:start + size[mode]]
+(block_diag, toeplitz, hankel, circulant, companion, fiedler, fiedler_companion, leslie,
+ convolution_matrix) = map(face.boxed, (
+    matrices.block_diag, matrices.toeplitz, matrices.hankel, matrices.circulant,
+    matrices.companion, matrices.fiedler, matrices.fiedler_companion, matrices.leslie,
+    matrices.convolution_matrix))
 
 
 def by_scipy(name: str):

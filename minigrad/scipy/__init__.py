@@ -1,0 +1,1 @@
+"""Functions of arrays with SciPy's names, over those of `minigrad.numpy`."""
