@@ -354,7 +354,7 @@ def diff(a, n=1, axis=-1, prepend=None, append=None):
     take_difference = table["ne"] if aval_of(a).dtype == np.bool_ else table["sub"]
     for _ in range(n):
         size = shape_of(a)[axis]
-        a = take_difference(cut(a, axis, 1, size), cut(a, axis, 0, size - 1))
+        a = take_difference(cut(a, axis, min(1, size), size), cut(a, axis, 0, max(size - 1, 0)))
     return a
 
 

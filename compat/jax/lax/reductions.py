@@ -50,6 +50,8 @@ def monoid(computation, init, dtype):
     for fn, identity, whole, window in MONOIDS:
         if computation is fn:
             kind = dtype_kind(dtype)
+            if math.isinf(identity) and value == identity:  # integers may start from it too
+                return whole, window
             if kind in "iu" and math.isinf(identity):
                 identity = np.iinfo(dtype).max if identity > 0 else np.iinfo(dtype).min
             if kind == "b":
