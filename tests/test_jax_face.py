@@ -409,3 +409,13 @@ def test_complex_numbers_compare_by_parts():
     for name in ("less", "greater_equal", "fmax"):
         ours, theirs = (np.asarray(getattr(m, name)(x, y)) for m in (compat.jax.numpy, jax.numpy))
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_rules_get_tangents_of_no_bits_for_integers():
+    seen = []
+    for module in (jax, compat.jax):
+        f = module.custom_jvp(lambda n, x: n * x)
+        f.defjvp(lambda primals, tangents, f=f: (
+            seen.append(np.asarray(tangents[0]).dtype) or f(*primals), tangents[1]))
+        module.grad(lambda x, f=f, module=module: f(module.numpy.int32(2), x))(1.0)
+    assert seen == [jax.dtypes.float0] * 2

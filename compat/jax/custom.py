@@ -6,6 +6,8 @@ import functools
 import inspect
 from collections.abc import Callable
 
+import numpy as np
+
 from compat.jax.array import Array, ShapedArray, as_array
 from compat.jax.face import argument_of_face, result_of_face, rule_of_face
 from compat.jax.transforms import arrays, check_callable
@@ -60,8 +62,22 @@ class custom_jvp(Custom, calls.custom_jvp):
     """A function with its own forward derivative."""
 
     def defjvp(self, jvp: Callable, symbolic_zeros: bool = False) -> Callable:
-        super().defjvp(with_zeros(jvp) if symbolic_zeros else rule_of_face(jvp), symbolic_zeros)
+        super().defjvp(with_zeros(jvp) if symbolic_zeros else with_float0(jvp), symbolic_zeros)
         return jvp
+
+
+def with_float0(jvp: Callable) -> Callable:
+    """A forward rule of the user that is given tangents of integers as JAX has them: of no bits."""
+    def tangent(primal, t):
+        aval = aval_of(primal)
+        return t if forward.is_differentiable(aval) else np.zeros(aval.shape, forward.FLOAT0)
+
+    @functools.wraps(jvp)
+    def with_tangents(*args):
+        *nondiff, primals, tangents = args
+        return jvp(*nondiff, primals, tree_map(tangent, primals, tangents))
+
+    return rule_of_face(with_tangents)
 
 
 class custom_vjp(Custom, calls.custom_vjp):
