@@ -183,7 +183,8 @@ def jax_function(name: str, params: dict) -> Callable:
     attribute = name.replace("-", "_") + "_p"
     for module in ("jax.lax", "jax._src.lax.lax", "jax._src.ad_util", "jax._src.lax.slicing",
                    "jax._src.lax.windowed_reductions", "jax._src.lax.linalg",
-                   "jax._src.lax.special", "jax._src.lax.control_flow"):
+                   "jax._src.lax.special", "jax._src.lax.control_flow",
+                   "jax._src.ad_checkpoint"):
         primitive = getattr(importlib.import_module(module), attribute, None)
         if primitive is not None:
             break
