@@ -38,6 +38,7 @@ class Expr(str):
     """C++ text whose outermost operator binds as strongly as `level` says."""
 
     level = 20
+    parts: tuple[str, str, str] | None = None  # left, operator, right
 
     @staticmethod
     def of(text: str, operator: str) -> Expr:
@@ -54,7 +55,9 @@ def infix(a: str, operator: str, b: str) -> Expr:
     level = LEVELS[operator]
     mixed = operator in ("||", "|", "^", "&&", "&", "<<", ">>", "/", "%", "==", "!=")
     first, second = inside(a, level + mixed), inside(b, level + 1)
-    return Expr.of(f"{first} {operator} {second}", operator)
+    made = Expr.of(f"{first} {operator} {second}", operator)
+    made.parts = a, operator, b
+    return made
 
 
 class CudaReader(Reader):
@@ -207,7 +210,11 @@ class CudaReader(Reader):
     def assign(self, name: str, value: Any, dtype: str) -> None:
         known = self.env.get(name)
         if known is not None and known[1] is not None:
-            self.out(f"{known[0]} = {value};")
+            left, operator, right = getattr(value, "parts", None) or ("", "", "")
+            if left == known[0] and operator in ("+", "-", "*"):
+                self.out(f"{left} {operator}= {right};")
+            else:
+                self.out(f"{known[0]} = {value};")
             return
         text = Expr(f"{name}_" if name in RESERVED else name)
         kind = self.index_type if self.indexing else dtype
