@@ -5,8 +5,7 @@
 ;    32 sleepers     48 busy: a job is running
 ;    64 kernel  65 table  66 extent  67 grain     the job
 ;    68 threads  69 how often a worker looks before it sleeps
-;    71 mutex_init  72 cond_init  73 lock  74 unlock  75 wait  76 broadcast  77 usleep
-;    81 getcpu, or 0    82 on which processor the launcher runs
+;    71 mutex_init  72 cond_init  73 lock  74 unlock  75 wait  76 broadcast  77 yield
 ;    78 get, 79 set OpenBLAS's threads  80 how many it had before this job, or 0
 ;    96 mutex  112 condition
 ;   128 + 16 i: the share of thread i: claim = ticket << 32 | next chunk, and at 129 + 16 i its end
@@ -85,15 +84,10 @@ entry:
   %unlock = load ptr, ptr %unlock.at
   %wait.at = getelementptr i64, ptr %state, i64 75
   %wait = load ptr, ptr %wait.at
-  %getcpu.at = getelementptr i64, ptr %state, i64 81
-  %getcpu = load ptr, ptr %getcpu.at
-  %knows.place = icmp ne ptr %getcpu, null
-  %place.at = getelementptr i64, ptr %state, i64 82
   br label %watch
 watch:
-  %seen = phi i64 [ 0, %entry ], [ %seen, %where ], [ %seen, %ask ], [ %ticket, %work ], [ %seen, %awake ]
-  %looks = phi i64 [ 0, %entry ], [ %looks.next, %where ], [ %looks.next, %ask ], [ 0, %work ],
-                  [ 0, %awake ]
+  %seen = phi i64 [ 0, %entry ], [ %seen, %idle ], [ %ticket, %work ], [ %seen, %awake ]
+  %looks = phi i64 [ 0, %entry ], [ %looks.next, %idle ], [ 0, %work ], [ 0, %awake ]
   %ticket = load atomic i64, ptr %state seq_cst, align 8
   %new = icmp ne i64 %ticket, %seen
   br i1 %new, label %work.or.stop, label %idle
@@ -102,14 +96,7 @@ idle:
   %looks.next = add i64 %looks, 1
   %spins = load i64, ptr %spins.at
   %patient = icmp slt i64 %looks.next, %spins
-  br i1 %patient, label %where, label %tired
-where:
-  br i1 %knows.place, label %ask, label %watch
-ask:                                              ; watching here would hold up the launcher
-  %cpu = call i32 %getcpu()
-  %launcher.cpu = load atomic i32, ptr %place.at monotonic, align 8
-  %same = icmp eq i32 %cpu, %launcher.cpu
-  br i1 %same, label %tired, label %watch
+  br i1 %patient, label %watch, label %tired
 work.or.stop:
   %stop = load atomic i64, ptr %stop.at seq_cst, align 8
   %stopped = icmp ne i64 %stop, 0
@@ -230,16 +217,6 @@ single:
   br label %restore
 
 publish:
-  %getcpu.at = getelementptr i64, ptr %state, i64 81
-  %getcpu = load ptr, ptr %getcpu.at
-  %knows.place = icmp ne ptr %getcpu, null
-  br i1 %knows.place, label %place, label %number
-place:
-  %place.at = getelementptr i64, ptr %state, i64 82
-  %cpu = call i32 %getcpu()
-  store atomic i32 %cpu, ptr %place.at monotonic, align 8
-  br label %number
-number:
   %ticket.old = load atomic i64, ptr %state monotonic, align 8
   %ticket.next = add i64 %ticket.old, 1
   %ticket = and i64 %ticket.next, 2147483647
@@ -251,7 +228,7 @@ number:
   %done.at = getelementptr i64, ptr %state, i64 16
   br label %close
 close:                                            ; nothing can be claimed while the job changes
-  %i = phi i64 [ 0, %number ], [ %i.next, %close ]
+  %i = phi i64 [ 0, %publish ], [ %i.next, %close ]
   %i.offset = mul i64 %i, 16
   %i.word = add i64 %i.offset, 128
   %i.claim = getelementptr i64, ptr %state, i64 %i.word
@@ -308,11 +285,10 @@ pause:
   %waits.next = add i64 %waits, 1
   %long.wait = icmp sgt i64 %waits, 2000
   br i1 %long.wait, label %yield, label %again
-yield:                                            ; the other thread may wait for a processor: its
-                                                  ; own may be another program's, so leave this one
+yield:                                            ; the other thread may need this processor
   %yield.at = getelementptr i64, ptr %state, i64 77
   %yield.f = load ptr, ptr %yield.at
-  %yielded = call i32 %yield.f(i32 20)
+  %yielded = call i32 %yield.f()
   br label %again
 again:
   br label %wait

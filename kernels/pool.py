@@ -14,9 +14,6 @@ is done in machine code (`pool.ll`, beside this file), outside Python's lock:
   up between looking and claiming finds another job's number there, and claims nothing;
 * a worker says that it sleeps, *then* looks for a job once more under the lock; the launcher
   publishes the job, *then* looks whether anyone sleeps. One of the two sees the other;
-* a worker that finds itself on the launcher's processor sleeps at once: watching there would hold
-  the launcher up, for milliseconds at a time where other threads keep the other processors busy,
-  and who is woken comes to a processor that is idle, if there is one;
 * a second caller, while a job is running, does its own chunks by itself.
 
 Threads: `MINIGRAD_NUM_THREADS`, or else as many as processors this process may run on. Without
@@ -43,9 +40,9 @@ import numpy as np
 WATCH_SECONDS = 300e-6  # how long an idle worker watches before it sleeps
 KERNEL = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_int64, ctypes.c_int64)
 POSIX = ("pthread_mutex_init", "pthread_cond_init", "pthread_mutex_lock", "pthread_mutex_unlock",
-         "pthread_cond_wait", "pthread_cond_broadcast", "usleep")
+         "pthread_cond_wait", "pthread_cond_broadcast", "sched_yield")
 # Words of the shared state, as in pool.ll; what different threads write is 128 bytes apart.
-THREADS, SPINS, FUNCTIONS, HOST_BLAS, GETCPU, SHARES = 68, 69, 71, 78, 81, 128
+THREADS, SPINS, FUNCTIONS, HOST_BLAS, SHARES = 68, 69, 71, 78, 128
 
 
 def available_threads() -> int:
@@ -96,14 +93,6 @@ def posix() -> list[int]:
     return [ctypes.cast(getattr(library, name), ctypes.c_void_p).value or 0 for name in POSIX]
 
 
-def processor_number() -> int:
-    """Address of the function that says on which processor a thread runs; 0: there is none."""
-    try:
-        return ctypes.cast(ctypes.CDLL(None).sched_getcpu, ctypes.c_void_p).value or 0
-    except AttributeError:
-        return 0
-
-
 def pause() -> tuple[str, str]:
     """Declaration and call of the instruction that tells a processor that a loop only waits."""
     machine = platform.machine().lower()
@@ -128,7 +117,6 @@ class NativePool:
         addresses = posix()
         self.words[FUNCTIONS:FUNCTIONS + len(addresses)] = addresses
         self.words[HOST_BLAS:HOST_BLAS + 2] = blas_threads
-        self.words[GETCPU:GETCPU + 2] = processor_number(), -1
         functions["init"](self.state)
         self.workers = [
             threading.Thread(target=self.work, args=(self.state, me), daemon=True,
