@@ -65,7 +65,7 @@ def share_memory(x, y) -> bool:
     return type(x) is type(y) is array_type and bool(cupy.may_share_memory(x, y))
 
 
-through_host = cupy_linalg.through_host
+through_host, on = cupy_linalg.through_host, cupy.cuda.Device
 
 
 def own(result, source):

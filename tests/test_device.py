@@ -424,3 +424,21 @@ def test_arrays_and_devices():
         assert jnp.zeros(2).device is gpu and jnp.array([1.0]).device is gpu
         assert jnp.arange(2).device is gpu
     assert jnp.zeros(2).device.platform == "cpu" and jnp.ones(2, device=gpu).device is gpu
+
+
+# ------------------------------------------------------------------ two devices
+
+
+def test_two_devices(counts):
+    with fake_cupy.several(2):
+        x = torch.ones(2, device="cuda:1", requires_grad=True)
+        y = (x * 2).exp() + torch.tensor(1.0)
+        y.sum().backward()
+        assert y.device == x.grad.device == torch.device("cuda", 1)
+        assert {a.value.device.id for a in (x, y, x.grad)} == {1}
+        assert y.to("cuda:0").device.index == 0 and len(jax.devices("gpu")) == 2
+        with torch.cuda.device(1):
+            assert torch.zeros(1, device="cuda").device.index == torch.cuda.current_device() == 1
+        with pytest.raises(RuntimeError) as error:
+            y + torch.ones(2, device="cuda:0")
+        assert str(error.value) == MIXED.replace("cuda:0 and cpu", "cuda:1 and cuda:0")

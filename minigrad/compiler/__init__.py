@@ -15,7 +15,7 @@ from typing import Any
 
 from kernels import heat
 from kernels.grammar import KernelError
-from minigrad.devices import alike
+from minigrad.devices import alike, on_place
 from minigrad.eager.runner import IGNORE, LOUD, QUIET
 from minigrad.ops import calls
 from minigrad.program import Jaxpr, effects_of
@@ -74,7 +74,7 @@ def one_by_one(program: Jaxpr, into: dict[int, int] | None, place) -> Callable[[
             operands[operand][...] = alike(outs[result], operands[operand])
         return outs
 
-    return run
+    return on_place(place, run)
 
 
 def build(program: Jaxpr, into: dict[int, int] | None) -> Any:

@@ -11,6 +11,7 @@ taken along; Tensors of the user that lie on two devices are an error, in PyTorc
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -127,11 +128,40 @@ def count() -> int:
     return cupy_device.count()
 
 
+HERE = contextlib.nullcontext()
+
+
+@functools.lru_cache(maxsize=1)
+def several() -> bool:
+    """Are there devices among which one has to be made the current one?"""
+    return count() > 1
+
+
+def current(place) -> Any:
+    """A context in which what is made goes to this device."""
+    if place is True or not several():
+        return HERE
+    return place.world.kernels.on(place.index)
+
+
+def on_place(place, run: Callable) -> Callable:
+    """`run`, with its device as the current one where there are several."""
+    if place is True or not several():
+        return run
+
+    def there(*args):
+        with current(place):
+            return run(*args)
+
+    return there
+
+
 def forget() -> None:
     """Look again, for tests that bring a device along or take it away."""
     core.worlds.clear()
     opened.cache_clear()
     cuda.cache_clear()
+    several.cache_clear()
 
 
 # ------------------------------------------------------------------ where a value is

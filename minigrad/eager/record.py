@@ -15,7 +15,7 @@ from minigrad.core import (
     ONCE, Mode, Primitive, Tensor, Tracer, aval_of, class_of, make_box, make_spec, owns,
 )
 from minigrad.derive import derive
-from minigrad.devices import common_place, is_marked
+from minigrad.devices import common_place, current, is_marked, on_place
 from minigrad.graph import Node, pick
 from minigrad.program import Jaxpr
 from minigrad.programs.source import kernel_params, own
@@ -129,7 +129,9 @@ def run_once(mode: Mode, primitive: Primitive, boxes: Sequence[Tensor], params: 
         raise errors.at_user_line(error) from None
     token = QUIET(IGNORE)
     try:
-        outs = core.implementation(primitive, values)(*values, **kernel_params(primitive, params))
+        with current(place):
+            outs = core.implementation(primitive, values)(
+                *values, **kernel_params(primitive, params))
     finally:
         LOUD(token)
     concrete = in_mode(mode, place)
@@ -186,7 +188,9 @@ def make_run(mode: Mode, fn: Callable, name: str, specs: Sequence,
     if mode.watched:
         return watched(run, entry)
     if entry.place is not True:
-        return run
+        if entry.backward is not None:
+            entry.backward = on_place(entry.place, entry.backward)
+        return on_place(entry.place, run)
     if not view and (of_template or hot.is_worthwhile(entry.forward)):
         return hot.warmed_forward(entry, run)
     return over_array(run) if view and not specs[0].shape else run

@@ -234,4 +234,16 @@ def installed(count: int = 1):
         sys.modules.update(before)
 
 
-__all__ = ["counts", "installed", "machine", "np"]
+@contextmanager
+def several(count: int):
+    """The machine with more devices for a while, within `installed`."""
+    machine.devices, before = count, machine.devices
+    devices.several.cache_clear()
+    try:
+        yield
+    finally:
+        machine.devices = before
+        devices.several.cache_clear()
+
+
+__all__ = ["counts", "installed", "machine", "np", "several"]
