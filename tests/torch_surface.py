@@ -313,7 +313,9 @@ def numbers_alone(torch):
             raised(lambda: torch.sub(True, True)), [torch.pow(a, torch.tensor(n)) for n in
             (63, 64, 127, 1000, 9223372036854775807)], slope,
             torch.histogramdd(torch.linspace(0, 3, 12).reshape(6, 2), [edges, edges])[0],
-            torch.tensor([1, 2], dtype=torch.uint8).abs()]
+            torch.tensor([1, 2], dtype=torch.uint8).abs(),
+            torch.einsum("...i,oij,...j->...o", torch.ones(0, 3), torch.ones(5, 3, 4),
+                         torch.ones(0, 4))]
 
 
 PROGRAMS = {f.__name__: f for f in (

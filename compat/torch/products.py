@@ -365,7 +365,7 @@ def contract_pair(x, a: str, y, b: str, later: set):
     sizes: dict[str, int] = {}
     for labels, operand in ((a, x), (b, y)):
         for c, n in zip(labels, aval_of(operand).shape):
-            sizes[c] = max(sizes.get(c, 1), n)
+            sizes[c] = n if sizes.get(c, 1) == 1 else sizes[c]  # 0 counts, 1 stretches
     x, y = (expand_to(v, tuple(sizes[c] for c in labels)) if
             aval_of(v).shape != tuple(sizes[c] for c in labels) else v
             for v, labels in ((x, a), (y, b)))
