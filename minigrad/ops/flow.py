@@ -193,7 +193,7 @@ def fori_loop(lower, upper, body_fun: Callable, init_val, *, unroll=None):
         return table["add"](i, 1), n, body_fun(i, value)
 
     first, last = box(lower), box(upper)
-    if last.dtype != first.dtype and is_weak_integer(first):
+    if last.dtype != first.dtype and is_weak_integer(first) and dtype_kind(last.dtype) in "iu":
         first = convert(first, last.spec.aval)
     if last.dtype != first.dtype and not is_weak_integer(last):
         raise TypeError("lower and upper arguments to fori_loop must have equal types, got "
