@@ -37,7 +37,7 @@ def place_in(edges, x):
 
 def histogram(a, bins=10, range=None, weights=None, density=None):
     """(how many elements, or what weight, lies in each bin; the edges of the bins)."""
-    if weights is not None and mnp.shape(a) != mnp.shape(weights):
+    if weights is not None and np.shape(a) != np.shape(weights):
         raise ValueError("weights should have the same shape as a.")
     edges = histogram_bin_edges(a, bins, range, weights)
     a, edges = promote_inexact(mnp.ravel(mnp.asarray(a)), edges)

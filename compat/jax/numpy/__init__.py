@@ -244,7 +244,7 @@ METHODS = (
     "min nonzero prod ptp ravel repeat round sort squeeze std sum swapaxes take trace var".split())
 
 
-def with_keys(compare, equal: bool):
+def with_keys(compare, equal):
     """A comparison that knows typed keys: they are equal where all their words are."""
     def method(x, y):
         if dtype_kind(x.spec.dtype) != "k":
