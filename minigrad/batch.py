@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-
 from minigrad import errors
 from minigrad.show import mismatches
 from minigrad.core import (
@@ -138,15 +137,12 @@ def vmap(f: Callable, in_axes=0, out_axes=0, axis_name=None, axis_size: int | No
     if isinstance(in_axes, list):
         in_axes = tuple(in_axes)
     if not (in_axes is None or isinstance(in_axes, (int, tuple))) or isinstance(in_axes, bool):
-        raise TypeError("vmap in_axes must be an int, None, or a tuple of entries corresponding "
-                        f"to the positional arguments passed to the function, but got {in_axes}.")
+        raise TypeError(mismatches.IN_AXES.format(f"{in_axes}."))
 
     def mapped(*args, **kwargs):
         if isinstance(in_axes, tuple) and len(in_axes) != len(args):
-            raise ValueError(
-                "vmap in_axes must be an int, None, or a tuple of entries corresponding to the "
-                "positional arguments passed to the function, but got "
-                f"len(in_axes)={len(in_axes)}, len(args)={len(args)}")
+            raise ValueError(mismatches.IN_AXES.format(
+                f"len(in_axes)={len(in_axes)}, len(args)={len(args)}"))
         leaves, tree = tree_flatten((args, kwargs))
         axes = flatten_axes("vmap in_axes", tree, (in_axes, 0), tupled_args=True)
         leaves = [box(x) for x in leaves]
@@ -173,40 +169,27 @@ def canonical_axis(x, axis: int | None) -> int | None:
     if axis is None:
         return None
     if not -ndim <= axis < ndim:
-        raise ValueError(
-            f"vmap was requested to map its argument along axis {axis}, which implies that its "
-            f"rank should be at least {axis + 1 if axis >= 0 else -axis}, but is only {ndim} "
-            f"(its shape is {aval_of(x).shape})")
+        raise ValueError(mismatches.axis_beyond(axis, aval_of(x).shape))
     return axis % ndim
 
 
 def mapped_size(f: Callable, tree, leaves, dims, axis_size: int | None) -> int:
-    if not leaves and axis_size is None:
-        args, kwargs = tree_unflatten(tree, [])
-        raise ValueError(
-            "vmap wrapped function must be passed at least one argument containing an array or "
-            f"axis_size must be specified, got empty *args={args} and **kwargs={kwargs}")
     sizes = {aval_of(x).shape[d] for x, d in zip(leaves, dims) if d is not None}
     if axis_size is not None:
         sizes.add(axis_size)
-    if len(sizes) == 1:
-        return sizes.pop()
-    if not sizes:
-        raise ValueError("vmap must have at least one non-None value in in_axes or axis_size must "
-                         "be specified")
-    raise ValueError(mismatches.axis_sizes(f, tree, leaves, dims, axis_size))
+    if len(sizes) != 1:
+        raise ValueError(mismatches.axis_sizes(f, tree, leaves, dims, axis_size))
+    return sizes.pop()
 
 
 def match_axis(out, dim: int | None, wanted: int | None, size: int):
     if wanted is None:
         if dim is not None:
-            raise ValueError("at vmap out_axes, got axis spec None but output was batched on axis "
-                             f"{dim}")
+            raise ValueError(mismatches.UNMAPPED.format(dim))
         return out
     ndim = len(aval_of(out).shape) + (dim is None)
     if not -ndim <= wanted < ndim:
-        raise ValueError(f"vmap out_axes: axis {wanted} is out of bounds for array of dimension "
-                         f"{ndim}")
+        raise ValueError(mismatches.OUT_AXES.format(wanted, ndim))
     wanted %= ndim
     if dim is None:
         out, dim = broadcast_batch(out, None, size), 0

@@ -80,22 +80,11 @@ def concretization_error(tracer, context: str = "") -> Exception:
     if not tracer.trace.alive:
         return leaked_tracer_error(tracer)
     return ConcretizationTypeError(
-        f"Abstract tracer value encountered where concrete value is expected: traced array with "
-        f"shape {origins.shown(tracer.aval)}\n{context or f'It was used at {user_line()}.'}\n"
-        f"{origins.sentence(tracer)}\n\nSee {origins.DOCS}ConcretizationTypeError")
+        origins.needed_concrete(tracer, context or f"It was used at {user_line()}."))
 
 
 def leaked_tracer_error(tracer) -> Exception:
-    kind = {"StageTracer": "DynamicJaxprTracer"}.get(type(tracer).__name__, type(tracer).__name__)
-    return at_user_line(UnexpectedTracerError(
-        "Encountered an unexpected tracer. A function transformed by JAX had a side effect, "
-        "allowing for a reference to an intermediate value with type "
-        f"{origins.shown(tracer.aval)} wrapped in a {kind} to escape the scope of the "
-        "transformation.\nJAX transformations require that functions explicitly return their "
-        "outputs, and disallow saving intermediate values to global state.\n"
-        f"{origins.birth(tracer)}To catch the leak earlier, try setting the environment variable "
-        "JAX_CHECK_TRACER_LEAKS or using the `jax.checking_leaks` context manager.\n"
-        f"See {origins.DOCS}UnexpectedTracerError"))
+    return at_user_line(UnexpectedTracerError(origins.escaped(tracer)))
 
 
 def no_rule(primitive, kind: str) -> Exception:

@@ -135,9 +135,21 @@ def name_at(f: Callable) -> str:
     return f"{name} at {code.co_filename}:{code.co_firstlineno}" if code else name
 
 
+IN_AXES = ("vmap in_axes must be an int, None, or a tuple of entries corresponding to the "
+           "positional arguments passed to the function, but got {}")
+OUT_AXES = "vmap out_axes: axis {} is out of bounds for array of dimension {}"
+UNMAPPED = "at vmap out_axes, got axis spec None but output was batched on axis {}"
+
+
 def axis_sizes(f: Callable, tree, leaves, dims, axis_size: int | None) -> str:
-    """Which arguments of a mapped function have which sizes."""
-    args, _ = tree_unflatten(tree, leaves)
+    """Which arguments of a mapped function have which sizes, or that none has any."""
+    args, kwargs = tree_unflatten(tree, leaves)
+    if not leaves and axis_size is None:
+        return ("vmap wrapped function must be passed at least one argument containing an array or "
+                f"axis_size must be specified, got empty *args={args} and **kwargs={kwargs}")
+    if all(d is None for d in dims):
+        return ("vmap must have at least one non-None value in in_axes or axis_size must be "
+                "specified")
     names = [f"argument {n}" for n in argument_names(f, tree)]
     positional = len(tree_flatten(args)[0])
     paths = [p for p, _ in tree_flatten_with_path(tree_unflatten(tree, leaves))[0]]
@@ -155,3 +167,10 @@ def axis_sizes(f: Callable, tree, leaves, dims, axis_size: int | None) -> str:
             lines.append(f"{most} axes ({count} of them) had size {size}, e.g. {example}")
     return ("vmap got inconsistent sizes for array axes to be mapped:\n"
             + ";\n".join(f"  * {line}" for line in lines))
+
+
+def axis_beyond(axis: int, shape: tuple[int, ...]) -> str:
+    """An argument that has no such axis to map."""
+    return (f"vmap was requested to map its argument along axis {axis}, which implies that its "
+            f"rank should be at least {axis + 1 if axis >= 0 else -axis}, but is only {len(shape)} "
+            f"(its shape is {shape})")

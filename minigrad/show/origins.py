@@ -102,3 +102,23 @@ def birth(tracer) -> str:
             f"{described.transformation}.\n{rule}\nThe leaked intermediate value was created on "
             f"line {line}. \n{rule}\nWhen the value was created, the final 5 stack frames (most "
             f"recent last) excluding JAX-internal frames were:\n{rule}\n{line}\n{rule}\n\n")
+
+
+def needed_concrete(tracer, context: str) -> str:
+    """A traced value where only a concrete one will do."""
+    return ("Abstract tracer value encountered where concrete value is expected: traced array with "
+            f"shape {shown(tracer.aval)}\n{context}\n{sentence(tracer)}\n\n"
+            f"See {DOCS}ConcretizationTypeError")
+
+
+def escaped(tracer) -> str:
+    """A traced value met after its function has returned."""
+    kind = {"StageTracer": "DynamicJaxprTracer"}.get(type(tracer).__name__, type(tracer).__name__)
+    return ("Encountered an unexpected tracer. A function transformed by JAX had a side effect, "
+            "allowing for a reference to an intermediate value with type "
+            f"{shown(tracer.aval)} wrapped in a {kind} to escape the scope of the "
+            "transformation.\nJAX transformations require that functions explicitly return their "
+            "outputs, and disallow saving intermediate values to global state.\n"
+            f"{birth(tracer)}To catch the leak earlier, try setting the environment variable "
+            "JAX_CHECK_TRACER_LEAKS or using the `jax.checking_leaks` context manager.\n"
+            f"See {DOCS}UnexpectedTracerError")
