@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from compat.jax import numpy as jnp
 from compat.jax.functions.common import promoted_inexact
+from minigrad.scipy.resampling import keys_cubic, lanczos, scaled, triangle
 
 
 class ResizeMethod(enum.Enum):
@@ -24,50 +25,8 @@ class ResizeMethod(enum.Enum):
         return ResizeMethod(names[s])
 
 
-def triangle(x):
-    return jnp.maximum(0, 1 - jnp.abs(x))
-
-
-def keys_cubic(x):
-    near = ((1.5 * x - 2.5) * x) * x + 1.0
-    far = ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
-    return jnp.where(x >= 2.0, 0.0, jnp.where(x >= 1.0, far, near))
-
-
-def lanczos(radius: float) -> Callable:
-    def kernel(x):
-        wave = radius * jnp.sin(np.pi * x) * jnp.sin(np.pi * x / radius)
-        out = jnp.where(x > 1e-3, wave / jnp.where(x != 0, np.pi ** 2 * x ** 2, 1), 1)
-        return jnp.where(x > radius, 0.0, out)
-
-    return kernel
-
-
 KERNELS = {ResizeMethod.LINEAR: triangle, ResizeMethod.CUBIC: keys_cubic,
            ResizeMethod.LANCZOS3: lanczos(3.0), ResizeMethod.LANCZOS5: lanczos(5.0)}
-
-
-def weights(n_in: int, n_out: int, scale, translation, kernel: Callable, antialias: bool, dtype):
-    """(n_in, n_out): how much of each input goes into each output."""
-    inverse = 1.0 / scale
-    width = jnp.maximum(inverse, 1.0) if antialias else 1.0
-    at = (jnp.arange(n_out, dtype=dtype) + 0.5) * inverse - translation * inverse - 0.5
-    w = kernel(jnp.abs(at[None, :] - jnp.arange(n_in, dtype=dtype)[:, None]) / width)
-    total = w.sum(axis=0, keepdims=True)
-    w = jnp.where(jnp.abs(total) > 1000.0 * float(np.finfo(np.float32).eps),
-                  w / jnp.where(total != 0, total, 1), 0)
-    return jnp.where(((at >= -0.5) & (at <= n_in - 0.5))[None, :], w, 0)
-
-
-def scaled(x, shape, axes, scale, translation, kernel, antialias, precision=None):
-    letters = "".join(chr(ord("a") + i) for i in range(x.ndim))
-    for i, axis in enumerate(axes):
-        w = weights(x.shape[axis], shape[axis], scale[i], translation[i], kernel, antialias,
-                    x.dtype)
-        out = letters.replace(letters[axis], "z")
-        x = jnp.einsum(f"{letters},{letters[axis]}z->{out}", x, w.astype(x.dtype),
-                       precision=precision)
-    return x
 
 
 def as_method(method) -> ResizeMethod:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import math
-
+from collections.abc import Callable
 
 from compat.jax import numpy as jnp
 from compat.jax import random
@@ -29,37 +30,29 @@ def constant(value, dtype=None):
     return init
 
 
-def uniform(scale=1e-2, dtype=None):
-    """Uniform numbers in [0, scale)."""
-    default = dtype
-
+def drawn(draw: Callable, scale, default):
+    """An initializer of random numbers, times `scale`."""
     def init(key, shape, dtype=default, out_sharding=None):
-        drawn = random.uniform(key, shape, dtype)
-        return drawn * jnp.array(scale, drawn.dtype)
+        numbers = draw(key, shape=shape, dtype=dtype)
+        return numbers * jnp.array(scale, numbers.dtype)
 
     return init
+
+
+def uniform(scale=1e-2, dtype=None):
+    """Uniform numbers in [0, scale)."""
+    return drawn(random.uniform, scale, dtype)
 
 
 def normal(stddev=1e-2, dtype=None):
     """Normal numbers with a standard deviation."""
-    default = dtype
-
-    def init(key, shape, dtype=default, out_sharding=None):
-        drawn = random.normal(key, shape, dtype)
-        return drawn * jnp.array(stddev, drawn.dtype)
-
-    return init
+    return drawn(random.normal, stddev, dtype)
 
 
 def truncated_normal(stddev=1e-2, dtype=None, lower=-2.0, upper=2.0):
     """Normal numbers between bounds."""
-    default = dtype
-
-    def init(key, shape, dtype=default, out_sharding=None):
-        drawn = random.truncated_normal(key, lower, upper, shape, dtype)
-        return drawn * jnp.array(stddev, drawn.dtype)
-
-    return init
+    draw = functools.partial(random.truncated_normal, lower=lower, upper=upper)
+    return drawn(draw, stddev, dtype)
 
 
 def fans(shape, in_axis, out_axis, batch_axis) -> tuple[float, float]:
