@@ -33,7 +33,8 @@ WITHOUT_ROWS: dict[str, str] = {
         ["random_bits", "random_clone", "random_fold_in", "random_gamma", "random_seed",
          "random_split", "random_unwrap", "random_wrap", "torch_random"], RANDOM),
     **dict.fromkeys(["pure_callback", "io_callback", "debug_callback"], CALLBACK),
-    "special_function": "SciPy's, for torch alone: python -m compat.differential.opdb",
+    **dict.fromkeys(["special_function", "frexp_exponent", "integer_power", "nonzero_divisor"],
+                    "the torch face's alone: python -m compat.differential.opdb"),
     "add_any": "the sum of two cotangents: in every vjp of a value that is used twice",
 }
 

@@ -22,7 +22,6 @@ WITHOUT_JVP = {
                      "igamma_grad_a", "mulhi", "ormqr", "pmax", "pmin", "schur",
                      "symmetric_product", "tridiagonal", "zeta"], NO_DERIVATIVE),
     **dict.fromkeys(["axis_index", "empty", "iota", "iota_2x32_shape"], NO_OPERANDS),
-    "special_function": "SciPy's curves for the torch face, whose derivatives it writes itself",
     "torch_random": RANDOM,
 }
 WITHOUT_BATCH = {"axis_index": NO_OPERANDS, "iota_2x32_shape": NO_OPERANDS}

@@ -145,7 +145,7 @@ def nanvar(a, axis=None, dtype=None, out=None, ddof=0, keepdims=False, where=Non
     """The variance of the elements that are not NaN."""
     (a,) = promote_inexact(a if dtype is None else mnp.astype(a, dtype))
     there = ~mnp.isnan(a) if where is None else ~mnp.isnan(a) & where
-    centre = np.nanmean(a, axis, keepdims=True, where=where) if mean is None else mean
+    centre = mnp.nanmean(a, axis, keepdims=True, where=where) if mean is None else mean
     centred = mnp.where(there, a - centre, 0)
     squares = mnp.real(centred * mnp.conj(centred)) if dtype_kind(a.dtype) == "c" else \
         mnp.square(centred)

@@ -35,7 +35,7 @@ def resize_weights(n: int, m: int, mode: str, align_corners: bool, factor,
     scale, support = scale_of(n, m, align_corners, factor), 2 if mode == "bicubic" else 1
     kernel = triangle if support == 1 else lambda x: cubic(x, -0.5 if antialias else -0.75)
     i = np.arange(m)
-    at = i * scale if align_corners else (i + 0.5) * scale - 0.5
+    at = i * scale if align_corners and not antialias else (i + 0.5) * scale - 0.5
     if antialias:
         width = max(scale, 1.0)
         low = np.maximum((at + 0.5 - support * width + 0.5).astype(int), 0)

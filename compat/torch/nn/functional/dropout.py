@@ -35,6 +35,8 @@ def memory_order(input) -> list[int]:
 
 def kept(input, shape, p: float):
     """A mask of ones and zeros, each zero with probability p."""
+    if shape is None:
+        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
     order = memory_order(input) if shape == input.spec.shape else list(range(len(shape)))
     mask = beside(input, draw("bernoulli", [shape[d] for d in order], input.spec.dtype,
                               probability=1 - p))
@@ -63,11 +65,9 @@ def dropout_with(shape, input, p: float, training: bool, inplace: bool, alpha: b
 
 def channels(shape, batched: int = 0):
     """One mask element a channel: of (N, C, ...), where that has `batched` dimensions or any
-    number, else of (C, ...)."""
+    number, else of (C, ...). None if there are too few dimensions."""
     front = 2 if len(shape) == batched or not batched else 1
-    if len(shape) < front:
-        raise RuntimeError("Feature dropout requires at least 2 dimensions in the input")
-    return shape[:front] + (1,) * (len(shape) - front)
+    return None if len(shape) < front else shape[:front] + (1,) * (len(shape) - front)
 
 
 def dropout(input, p=0.5, training=True, inplace=False):
