@@ -84,8 +84,8 @@ def cumlogsumexp(x, *, axis, reverse=False):
     out = np.array(np.flip(x, axis) if reverse else x)
     rows = np.moveaxis(out, axis, 0)
     total = np.full(rows.shape[1:], -np.inf, x.dtype)
-    for row in rows:
-        total = row[...] = _complex_logaddexp(total, row)
+    for i, row in enumerate(rows):
+        rows[i] = total = _complex_logaddexp(total, row)
     return np.flip(out, axis) if reverse else out
 
 

@@ -54,9 +54,9 @@ EXPLAINED = [
               "that says why, where JAX stumbles over their size with a ValueError"),
     Explained("svd", "vjp second", r"c\d", "singular vectors of complex matrices have free phases: "
               "JAX's own jvp of vjp and vjp of vjp differ"),
-    Explained("reduce_window_max reduce_window_min select_and_scatter_add", "vjp second", r"c\d",
-              "complex numbers have no order: refused, where the program that JAX compiles for a "
-              "second derivative of zero never asks for the winners"),
+    Explained("reduce_window_max reduce_window_min select_and_scatter_add select_and_gather_add",
+              "vjp second", r"c\d", "complex numbers have no order: refused, where the program "
+              "that JAX compiles for a second derivative of zero never asks for the winners"),
     Explained("select_and_gather_add", "forward vmap jit", "bool", "JAX packs both operands into "
               "words of floats, in which booleans are lost"),
 ]

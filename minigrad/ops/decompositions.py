@@ -112,7 +112,7 @@ def permutation_shapes(pivots, *, permutation_size):
 
 lu_pivots_to_permutation = factorization(
     "lu_pivots_to_permutation", lapack.lu_pivots_to_permutation, (1,), permutation_shapes,
-    accepts="i", single=True)
+    accepts=("int32",), single=True)
 
 # ------------------------------------------------------------------ qr
 

@@ -23,12 +23,13 @@ from minigrad.program import Literal
 
 
 def factorization(name: str, impl, ranks: Sequence[int], shapes: Callable, *,
-                  dtypes: Callable | None = None, jvp=None, accepts: str = "fc",
+                  dtypes: Callable | None = None, jvp=None, accepts: Sequence[str] = "fc",
                   single: bool = False, **attributes) -> Primitive:
     """A row that works on the last axes of its operands, `ranks` of them.
 
     shapes(*shapes, **params)  the shapes of the results, without the stack
     dtypes(dtype, **params)    their dtypes, from that of the operands
+    accepts                    kinds of dtypes (letters), or dtypes by name
     single                     one result instead of a tuple
     """
     p = Primitive(name, impl, jvp=jvp, multiple_results=not single, **attributes)
@@ -52,10 +53,10 @@ def factorization(name: str, impl, ranks: Sequence[int], shapes: Callable, *,
     return p
 
 
-def check_operands(name: str, avals, ranks, accepts: str) -> None:
+def check_operands(name: str, avals, ranks, accepts: Sequence[str]) -> None:
     for i, (aval, rank) in enumerate(zip(avals, ranks)):
-        if dtype_kind(aval.dtype) not in accepts:
-            kinds = ", ".join(KIND_NAMES[k] for k in accepts)
+        if dtype_kind(aval.dtype) not in accepts and aval.dtype.name not in accepts:
+            kinds = ", ".join(KIND_NAMES.get(k, k) for k in accepts)
             raise TypeError(f"{name} does not accept dtype {aval.dtype.name} at position {i}. "
                             f"Accepted dtypes at position {i} are subtypes of {kinds}.")
         if len(aval.shape) < rank:

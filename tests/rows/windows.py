@@ -145,7 +145,8 @@ for name in ("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp"):
     ]
 ROWS += [
     *[run(name, "i32[3,5]", 1, differentiable=False) for name in ("cumsum", "cumprod", "cummax")],
-    *[run(name, "c64[2,5]", 1) for name in ("cumsum", "cumprod")],
+    *[run(name, "c64[2,5]", 1) for name in ("cumsum", "cumprod", "cumlogsumexp")],
+    run("cumlogsumexp", "c64[5]", 0, True),
     run("cumprod", "f32[5]", 0, values=(np.array([2, 0, 3, 0, 4], np.float32),),
         note="zeros: the derivative divides by nothing"),
     run("cummax", "f32[6]", 0, values=(np.array([1, 3, 3, 2, 3, 5], np.float32),),
