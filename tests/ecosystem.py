@@ -3,7 +3,8 @@
 A case gives (step, state, batch), `step(state, batch) -> (state, loss)` written for the real JAX,
 which `tests/test_ecosystem.py` runs there and here. Wants the extra `ecosystem`.
 
-    python -m tests.ecosystem      how far the losses of 20 steps are apart, and the times of a step
+    python -m tests.ecosystem      how far the losses of 20 steps are apart, and the times of a
+                                   step; so for modules of torch.nn through `from_torch`
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ from collections.abc import Callable
 import jax
 import numpy as np
 from jax import numpy as jnp
+
+from tests.torch_modules import MODULES, trained_pair
 
 RNG = np.random.default_rng(0)
 ROWS = RNG.standard_normal((16, 8)).astype(np.float32)
@@ -198,6 +201,13 @@ def main() -> None:
         ours, theirs = compat.from_jax(step), jax.jit(step)
         distance = apart(losses(ours, state, batch), losses(theirs, state, batch))
         times = (1e3 * time_of(f, state, batch) for f in (ours, theirs))
+        print(f"{name:20} {distance:12.1e} {next(times):9.2f} {next(times):11.2f}", flush=True)
+    print(f"\n{'torch.nn':20} {'losses apart':>12} {'compiled':>9} {'torch, ms':>11}")
+    for name in MODULES:
+        (_, theirs), (_, ours), given = trained_pair(name)
+        steps = [lambda _, x, f=f: (None, f(x)) for f in (compat.torch.compile(ours), theirs)]
+        distance = apart(*(losses(f, None, x) for f, x in zip(steps, given[::-1])))
+        times = (1e3 * time_of(f, None, x) for f, x in zip(steps, given[::-1]))
         print(f"{name:20} {distance:12.1e} {next(times):9.2f} {next(times):11.2f}", flush=True)
 
 

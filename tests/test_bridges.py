@@ -11,69 +11,17 @@ import compat
 import compat.jax
 import compat.torch
 from compat.jax import numpy as our_jnp
-
-torch.manual_seed(0)
-
-
-class Residual(nn.Module):
-    """Convolutions, batch norm with its buffers, dropout, pooling, a linear layer."""
-
-    def __init__(self):
-        super().__init__()
-        self.conv, self.norm = nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8)
-        self.again = nn.Conv2d(8, 8, 3, padding=1)
-        self.drop, self.head = nn.Dropout(0.1), nn.Linear(8, 4)
-
-    def forward(self, x):
-        h = torch.relu(self.norm(self.conv(x)))
-        h = torch.max_pool2d(h + self.again(h), 2)
-        return self.head(self.drop(h.mean((2, 3))))
-
-
-class Tokens(nn.Module):
-    def __init__(self):
-        super().__init__()
-        self.embed, self.rnn = nn.Embedding(11, 6), nn.LSTM(6, 5, batch_first=True)
-        self.head = nn.Linear(5, 3)
-
-    def forward(self, ids):
-        return self.head(self.rnn(self.embed(ids))[0][:, -1])
-
-
-IDS = torch.randint(0, 11, (4, 7))
-MODULES = {
-    "mlp": (nn.Sequential(nn.Linear(8, 16), nn.Tanh(), nn.Linear(16, 2)), torch.randn(4, 8)),
-    "residual": (Residual(), torch.randn(4, 3, 8, 8)),
-    "tokens": (Tokens(), IDS),
-    "transformer": (nn.TransformerEncoderLayer(16, 2, 32, batch_first=True),
-                    torch.randn(2, 5, 16)),
-}
-
+from tests.torch_modules import MODULES, trained_pair
 
 @pytest.mark.parametrize("name", MODULES)
 def test_an_exported_module_trains_as_in_torch(name):
-    module, x = MODULES[name]
-    module.train()
-    ours = compat.from_torch(module, (x,))
-    assert set(ours.state_dict()) == set(module.state_dict())
-    theirs = torch.optim.SGD(module.parameters(), lr=0.05, momentum=0.9)
-    mine = compat.torch.optim.SGD(ours.parameters(), lr=0.05, momentum=0.9)
-    torch.manual_seed(1)
-    compat.torch.manual_seed(1)
+    (module, theirs), (ours, mine), given = trained_pair(name)
     for _ in range(20):
-        losses = []
-        for model, optimizer, given in (
-                (module, theirs, x), (ours, mine, compat.torch.from_numpy(x.numpy().copy()))):
-            loss = (model(given) ** 2).mean()
-            optimizer.zero_grad()
-            loss.backward()
-            optimizer.step()
-            losses.append(loss.item())
-        assert losses[1] == pytest.approx(losses[0], rel=1e-5)
+        assert float(mine(given[1])) == pytest.approx(float(theirs(given[0])), rel=1e-5)
     module.eval(), ours.eval()
     with torch.no_grad(), compat.torch.no_grad():
-        got = ours(compat.torch.from_numpy(x.numpy().copy()))
-        np.testing.assert_allclose(got.numpy(), module(x).numpy(), rtol=2e-4, atol=1e-5)
+        got, wanted = ours(given[1]), module(given[0])
+        np.testing.assert_allclose(got.numpy(), wanted.numpy(), rtol=2e-4, atol=1e-5)
 
 
 def test_another_batch_runs_on_the_same_program():
