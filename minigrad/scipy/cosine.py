@@ -30,15 +30,22 @@ def lengths(n: int, dtype):
     return mnp.asarray(np.where(np.arange(n) == 0, 4 * n, 2 * n) ** 0.5, dtype)
 
 
-def dct(x, type=2, n=None, axis=-1, norm=None):
-    """The discrete cosine transform of type 2 along an axis."""
+def prepared(x, type: int, n: int | None, axis: int):
+    """(x, inexact and of length n, with the axis last; where that axis belongs; the order in which
+    a Fourier transform of the same length takes the elements: even ones, odd ones from the end)."""
     if type != 2:
         raise NotImplementedError("Only DCT type 2 is implemented.")
     (x,) = promote_inexact(mnp.asarray(x))
     axis = canonical(axis, x.ndim)
     x = mnp.moveaxis(resized(x, n, axis), axis, -1)
     n = x.shape[-1]
-    order = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)[::-1]])
+    return x, axis, np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)[::-1]])
+
+
+def dct(x, type=2, n=None, axis=-1, norm=None):
+    """The discrete cosine transform of type 2 along an axis."""
+    x, axis, order = prepared(x, type, n, axis)
+    n = x.shape[-1]
     out = 2 * mnp.real(fft.fft(x[..., order]) * twist(n, x.dtype, -1))
     out = out / lengths(n, x.dtype) if norm == "ortho" else out
     return mnp.moveaxis(mnp.astype(out, x.dtype), -1, axis)
@@ -46,16 +53,11 @@ def dct(x, type=2, n=None, axis=-1, norm=None):
 
 def idct(x, type=2, n=None, axis=-1, norm=None):
     """The inverse of `dct`."""
-    if type != 2:
-        raise NotImplementedError("Only DCT type 2 is implemented.")
-    (x,) = promote_inexact(mnp.asarray(x))
-    axis = canonical(axis, x.ndim)
-    x = mnp.moveaxis(resized(x, n, axis), axis, -1)
+    x, axis, order = prepared(x, type, n, axis)
     n = x.shape[-1]
     x = x * lengths(n, x.dtype) if norm == "ortho" else x
     turned = mnp.concatenate([mnp.zeros_like(x[..., :1]), x[..., :0:-1]], axis=-1)
     values = mnp.real(fft.ifft((x - 1j * turned) * twist(n, x.dtype, 1))) / 2
-    order = np.concatenate([np.arange(0, n, 2), np.arange(1, n, 2)[::-1]])
     out = values[..., np.argsort(order)]
     return mnp.moveaxis(mnp.astype(out, x.dtype), -1, axis)
 
